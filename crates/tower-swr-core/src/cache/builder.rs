@@ -1,0 +1,127 @@
+use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
+
+use tokio_util::task::TaskTracker;
+
+use super::{Cache, Shared};
+use crate::clock::{Clock, SystemClock};
+use crate::flight::Flights;
+use crate::invalidation::Invalidations;
+use crate::observe::{Observer, Unobserved};
+use crate::queue::{QueueLimits, RefreshQueue};
+use crate::rng::{HasherRng, Rng};
+use crate::spawn::{Spawn, Task, TokioSpawn};
+use crate::store::{MemorySettings, MemoryStore};
+
+/// Builds a [`Cache`].
+///
+/// ```
+/// use tower_swr_core::{Cache, CacheBuilder, MemorySettings};
+///
+/// let cache: Cache<String> = CacheBuilder::new(MemorySettings::new(64 << 20)).build();
+/// assert_eq!(cache.stats().entries, 0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct CacheBuilder {
+    memory: MemorySettings,
+    refreshes: QueueLimits,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    spawn: Arc<dyn Spawn>,
+    observer: Arc<dyn Observer>,
+}
+
+impl CacheBuilder {
+    /// A cache on `memory`, with the machine's clock, tokio's tasks and nobody who observes.
+    #[must_use]
+    pub fn new(memory: MemorySettings) -> Self {
+        Self {
+            memory,
+            refreshes: QueueLimits::default(),
+            clock: Arc::new(SystemClock::default()),
+            rng: Arc::new(HasherRng),
+            spawn: Arc::new(TokioSpawn),
+            observer: Arc::new(Unobserved),
+        }
+    }
+
+    /// How much memory the near store may use.
+    #[must_use]
+    pub fn memory(mut self, memory: MemorySettings) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// How many refreshes run and wait.
+    #[must_use]
+    pub fn refreshes(mut self, limits: QueueLimits) -> Self {
+        self.refreshes = limits;
+        self
+    }
+
+    /// Where the time is read.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where the dice for jitter and back-off are rolled.
+    #[must_use]
+    pub fn rng(mut self, rng: impl Rng) -> Self {
+        self.rng = Arc::new(rng);
+        self
+    }
+
+    /// Where fills and refreshes run.
+    #[must_use]
+    pub fn spawn(mut self, spawn: impl Spawn) -> Self {
+        self.spawn = Arc::new(spawn);
+        self
+    }
+
+    /// Who hears of events.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// The cache.
+    #[must_use]
+    pub fn build<V: Send + Sync + 'static, P: Clone + Send + 'static>(self) -> Cache<V, P> {
+        let tasks = TaskTracker::new();
+        let spawn: Arc<dyn Spawn> = Arc::new(Tracked {
+            spawn: self.spawn,
+            tasks: tasks.clone(),
+        });
+        Cache {
+            shared: Arc::new(Shared {
+                near: MemoryStore::new(&self.memory),
+                flights: Flights::new(),
+                invalidations: Invalidations::default(),
+                origin_calls: Arc::default(),
+                queue: RefreshQueue::new(self.refreshes, Arc::clone(&spawn)),
+                tasks,
+                mode: AtomicU8::default(),
+                clock: self.clock,
+                rng: self.rng,
+                spawn,
+                observer: self.observer,
+            }),
+        }
+    }
+}
+
+/// Counts the tasks that run, so that a shutdown can wait for them.
+#[derive(Debug)]
+struct Tracked {
+    spawn: Arc<dyn Spawn>,
+    tasks: TaskTracker,
+}
+
+impl Spawn for Tracked {
+    fn spawn(&self, task: Task) {
+        self.spawn.spawn(Box::pin(self.tasks.track_future(task)));
+    }
+}

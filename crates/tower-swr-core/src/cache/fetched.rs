@@ -1,0 +1,165 @@
+//! What an origin call brings, and what becomes of it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::entry::Entry;
+use crate::flight::SharedError;
+use crate::key::Key;
+use crate::lifetime::Lifetime;
+
+/// What an origin call brought, after the gate: only what may be shared is in here.
+pub enum Fetched<V, P> {
+    /// All of it.
+    Whole {
+        /// The value.
+        product: Product<V>,
+        /// What is written along with it.
+        beside: Option<Beside<V>>,
+    },
+    /// The beginning of it: those who wait are answered now, the rest follows.
+    Stream {
+        /// What those who wait receive.
+        partial: P,
+        /// What will become of the whole.
+        keep: Keep,
+        /// What is written before those who wait are answered.
+        beside: Option<Beside<V>>,
+        /// Brings the rest to its end.
+        rest: Rest<V>,
+    },
+    /// It may not be shared: everybody who waits makes a call of their own.
+    Pass {
+        /// Whether to remember that, so that the next ones are not held up to learn it again.
+        remember: bool,
+    },
+    /// Nothing.
+    Failed(SharedError),
+}
+
+/// A value that is complete.
+#[derive(Debug)]
+pub struct Product<V> {
+    /// The value.
+    pub value: V,
+    /// What becomes of it.
+    pub keep: Keep,
+    /// Where it is kept, where that is not the flight's own key.
+    pub key: Option<Key>,
+    /// The age that it already has.
+    pub initial_age: Duration,
+    /// Its bytes.
+    pub weight: usize,
+}
+
+/// An entry that leads to others: kept until it is invalidated or makes room.
+#[derive(Debug)]
+pub struct Beside<V> {
+    /// Where it is kept.
+    pub key: Key,
+    /// What is kept.
+    pub value: V,
+    /// Its bytes.
+    pub weight: usize,
+}
+
+/// What becomes of a value that may be shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// It is kept.
+    Store(Lifetime),
+    /// Only those who already wait receive it. An older value of its key is removed: it has been superseded.
+    Share,
+    /// Likewise, but it tells of a failure: an older value stays, and the origin is left alone for a while.
+    Failure,
+}
+
+/// Brings a streamed answer to its end.
+pub type Rest<V> = Pin<Box<dyn Future<Output = Ending<V>> + Send>>;
+
+/// How a streamed answer ends.
+pub enum Ending<V> {
+    /// Complete. Readers see the end once `tell` is called, which is after the value was stored.
+    Complete {
+        /// The whole value; nothing where it turned out that it cannot be kept.
+        product: Option<Product<V>>,
+        /// Lets the readers see the end.
+        tell: Box<dyn FnOnce() + Send>,
+    },
+    /// Broken off. Readers see it once this is called, which is after nobody can join any more.
+    Cut(Box<dyn FnOnce() + Send>),
+    /// Larger than what is kept: the key is remembered as uncacheable, nobody joins any more, and this goes on for
+    /// those who read.
+    Overflow(Pin<Box<dyn Future<Output = ()> + Send>>),
+}
+
+/// What all who wait for a flight receive.
+#[derive(Debug)]
+pub enum Answer<V, P> {
+    /// A value.
+    Whole(Arc<Entry<V>>),
+    /// A value that is still under way.
+    Partial(P),
+}
+
+/// An answer, and what became of it.
+#[derive(Debug)]
+pub struct Landed<V, P> {
+    /// The answer.
+    pub answer: Answer<V, P>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is kept, or will be when it is complete.
+    Stored,
+    /// It was given to those who waited.
+    Shared,
+    /// It was given to those who waited, and tells of a failure.
+    Failed,
+}
+
+// Written by hand: derived ones would ask for `V: Clone`.
+impl<V, P: Clone> Clone for Answer<V, P> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Whole(entry) => Self::Whole(Arc::clone(entry)),
+            Self::Partial(partial) => Self::Partial(partial.clone()),
+        }
+    }
+}
+
+impl<V, P: Clone> Clone for Landed<V, P> {
+    fn clone(&self) -> Self {
+        Self {
+            answer: self.answer.clone(),
+            fate: self.fate,
+        }
+    }
+}
+
+impl<V: fmt::Debug, P: fmt::Debug> fmt::Debug for Fetched<V, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole { product, .. } => f.debug_tuple("Whole").field(product).finish(),
+            Self::Stream { partial, .. } => f.debug_tuple("Stream").field(partial).finish(),
+            Self::Pass { remember } => f.debug_struct("Pass").field("remember", remember).finish(),
+            Self::Failed(error) => f.debug_tuple("Failed").field(error).finish(),
+        }
+    }
+}
+
+impl<V> fmt::Debug for Ending<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Complete { .. } => "Complete",
+            Self::Cut(_) => "Cut",
+            Self::Overflow(_) => "Overflow",
+        })
+    }
+}

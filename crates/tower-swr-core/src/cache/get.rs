@@ -1,0 +1,228 @@
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{
+    Answer, Cache, Fetched, FlightPolicy, Joined, Keep, Landed, Look, Outcome, Product, Purpose,
+};
+use crate::entry::Entry;
+use crate::flight::{Lost, SharedError};
+use crate::key::{Key, KeyRef};
+
+/// For values that come all at once: there is no such thing as a partial answer.
+#[derive(Clone, Copy, Debug)]
+pub enum NoPartial {}
+
+/// A value that an origin made, for [`Cache::get`].
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_swr_core::{Lifetime, Made};
+///
+/// let row = String::from("a row");
+/// let made = Made::new(row, Lifetime::fresh_for(Duration::from_secs(60))).weighing(5);
+/// ```
+#[derive(Debug)]
+pub struct Made<V> {
+    value: V,
+    keep: Keep,
+    weight: usize,
+}
+
+impl<V> Made<V> {
+    /// A value to be kept for `lifetime`. It counts for its own size in memory, without what it points to.
+    pub fn new(value: V, lifetime: crate::lifetime::Lifetime) -> Self {
+        Self {
+            value,
+            keep: Keep::Store(lifetime),
+            weight: size_of::<V>(),
+        }
+    }
+
+    /// A value for those who wait now, not to be kept.
+    pub fn unkept(value: V) -> Self {
+        Self {
+            value,
+            keep: Keep::Share,
+            weight: 0,
+        }
+    }
+
+    /// How many bytes it counts for.
+    #[must_use]
+    pub fn weighing(mut self, bytes: usize) -> Self {
+        self.weight = bytes;
+        self
+    }
+}
+
+/// Why there is no value.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum GetError {
+    /// The origin failed; everybody who waited has the same error.
+    Failed(SharedError),
+    /// The origin panicked.
+    Panicked,
+    /// The origin did not answer within `origin_timeout`.
+    OriginTimedOut,
+    /// The value did not come within `wait_timeout`; the origin may still be at work.
+    WaitTimedOut,
+    /// The task that called the origin was dropped: a shutdown, or no runtime to run it on.
+    Dropped,
+}
+
+impl fmt::Display for GetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => write!(f, "the origin failed: {error}"),
+            Self::Panicked => f.write_str("the origin panicked; its panic message is in the log"),
+            Self::OriginTimedOut => {
+                f.write_str("the origin did not answer within `origin_timeout`")
+            }
+            Self::WaitTimedOut => {
+                f.write_str("no value came within `wait_timeout`; the origin may still be at work")
+            }
+            Self::Dropped => {
+                f.write_str("the origin call was dropped: is the runtime shutting down?")
+            }
+        }
+    }
+}
+
+impl Error for GetError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Lost> for GetError {
+    fn from(lost: Lost) -> Self {
+        match lost {
+            Lost::Failed(error) => Self::Failed(error),
+            Lost::Panicked => Self::Panicked,
+            Lost::TimedOut => Self::OriginTimedOut,
+            Lost::Dropped => Self::Dropped,
+        }
+    }
+}
+
+impl<V: Send + Sync + 'static> Cache<V> {
+    /// The value of `key`: the kept one at once, where there is one to be served, else what `origin` makes, called
+    /// once however many ask.
+    ///
+    /// A value that is stale but may be served is returned at once, and `origin` renews it behind.
+    ///
+    /// # Errors
+    ///
+    /// Where the origin fails, panics, or takes too long, and no older value may stand in.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves a running origin call alone: it ends, and its value is kept.
+    pub async fn get<F, E>(
+        &self,
+        key: &KeyRef<'_>,
+        policy: &Arc<FlightPolicy>,
+        origin: F,
+    ) -> Result<Arc<Entry<V>>, GetError>
+    where
+        F: Future<Output = Result<Made<V>, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        let mut origin = Some(origin);
+        let mut look = self.look(key, self.mode(), self.now());
+        loop {
+            let (old, fallback) = match look {
+                Look::Serve { entry, refresh, .. } => {
+                    if refresh && let Some(origin) = origin {
+                        self.renew(key.to_key(), policy, origin);
+                    }
+                    return Ok(entry);
+                }
+                Look::Uncacheable => (None, false),
+                Look::Fetch { old, fallback } => (old, fallback),
+            };
+            let waiting = match self.join(key, policy, Purpose::Miss) {
+                Joined::Wait(waiting) => waiting,
+                Joined::Again(again) => {
+                    look = again;
+                    continue;
+                }
+                Joined::Lead(fill) => {
+                    let waiting = fill.waiting();
+                    if let Some(origin) = origin.take() {
+                        fill.spawn(fetched(origin));
+                    }
+                    waiting
+                }
+            };
+            let waiting = match old.filter(|_| fallback) {
+                Some(old) => waiting.or_stale(old),
+                None => waiting,
+            };
+            return finish(waiting.await);
+        }
+    }
+
+    fn renew<F, E>(&self, key: Key, policy: &Arc<FlightPolicy>, origin: F)
+    where
+        F: Future<Output = Result<Made<V>, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        let Some(refresh) = self.reserve_refresh(&key.borrowed(), policy) else {
+            return;
+        };
+        let (cache, policy) = (self.clone(), Arc::clone(policy));
+        refresh.submit(async move {
+            if let Joined::Lead(fill) = cache.join(&key.borrowed(), &policy, Purpose::Refresh) {
+                fill.run(fetched(origin)).await;
+            }
+        });
+    }
+}
+
+async fn fetched<V, E>(origin: impl Future<Output = Result<Made<V>, E>>) -> Fetched<V, NoPartial>
+where
+    E: Into<Box<dyn Error + Send + Sync>> + 'static,
+{
+    match origin.await {
+        Ok(Made {
+            value,
+            keep,
+            weight,
+        }) => Fetched::Whole {
+            product: Product {
+                value,
+                keep,
+                key: None,
+                initial_age: Duration::ZERO,
+                weight,
+            },
+            beside: None,
+        },
+        Err(error) => Fetched::Failed(error.into().into()),
+    }
+}
+
+fn finish<V>(outcome: Outcome<V, NoPartial>) -> Result<Arc<Entry<V>>, GetError> {
+    match outcome {
+        Outcome::Landed(Landed {
+            answer: Answer::Whole(entry),
+            ..
+        })
+        | Outcome::Stale(entry, _) => Ok(entry),
+        Outcome::Landed(Landed {
+            answer: Answer::Partial(none),
+            ..
+        }) => match none {},
+        Outcome::Lost(lost) => Err(lost.into()),
+        Outcome::WaitTimedOut => Err(GetError::WaitTimedOut),
+        // Plain values are never passed; a flight that says so has nothing for us.
+        Outcome::Pass => Err(GetError::Dropped),
+    }
+}

@@ -1,0 +1,133 @@
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::{Cache, Fate, FlightPolicy, Landed};
+use crate::clock::Sleep;
+use crate::entry::Entry;
+use crate::flight::{Landing, Lost, Waiter};
+use crate::observe::Event;
+
+/// Waits for a flight, but not for ever, and less long where something older may be served.
+///
+/// # Cancel safety
+///
+/// Dropping it leaves the flight and everybody else who waits as they are.
+pub struct Waiting<V, P> {
+    cache: Cache<V, P>,
+    waiter: Waiter<Landed<V, P>>,
+    policy: Arc<FlightPolicy>,
+    fallback: Option<Arc<Entry<V>>>,
+    /// Set when there is something to wait for: who joins after the landing needs no timer.
+    deadline: Option<Sleep>,
+}
+
+/// What came of waiting.
+#[derive(Debug)]
+pub enum Outcome<V, P> {
+    /// An answer.
+    Landed(Landed<V, P>),
+    /// The older value stands in.
+    Stale(Arc<Entry<V>>, StaleReason),
+    /// The answer may not be shared: make a call of your own.
+    Pass,
+    /// There is no answer, and nothing stands in.
+    Lost(Lost),
+    /// The flight took too long, and nothing stands in.
+    WaitTimedOut,
+}
+
+/// Why an older value stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaleReason {
+    /// The origin failed.
+    Error,
+    /// The origin did not answer within the soft timeout.
+    SoftTimeout,
+}
+
+impl<V, P> Waiting<V, P> {
+    pub(super) fn new(
+        cache: Cache<V, P>,
+        waiter: Waiter<Landed<V, P>>,
+        policy: Arc<FlightPolicy>,
+    ) -> Self {
+        Self {
+            cache,
+            waiter,
+            policy,
+            fallback: None,
+            deadline: None,
+        }
+    }
+
+    /// Lets `old` stand in where the origin fails, or does not answer within the soft timeout (RFC 5861 section 4).
+    #[must_use]
+    pub fn or_stale(mut self, old: Arc<Entry<V>>) -> Self {
+        self.fallback = Some(old);
+        self
+    }
+}
+
+impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Waiting<V, P> {
+    fn resolve(&mut self, landing: Landing<Landed<V, P>>) -> Outcome<V, P> {
+        match landing {
+            Landing::Answer(landed) if landed.fate != Fate::Failed => Outcome::Landed(landed),
+            Landing::Answer(landed) => self
+                .stand_in(StaleReason::Error)
+                .unwrap_or(Outcome::Landed(landed)),
+            Landing::Lost(lost) => self
+                .stand_in(StaleReason::Error)
+                .unwrap_or(Outcome::Lost(lost)),
+            Landing::Pass => Outcome::Pass,
+        }
+    }
+
+    fn time_out(&mut self) -> Outcome<V, P> {
+        self.stand_in(StaleReason::SoftTimeout).unwrap_or_else(|| {
+            self.cache.observe(&Event::WaitTimedOut);
+            Outcome::WaitTimedOut
+        })
+    }
+
+    fn stand_in(&mut self, reason: StaleReason) -> Option<Outcome<V, P>> {
+        self.fallback.take().map(|old| Outcome::Stale(old, reason))
+    }
+
+    fn begin_deadline(&self) -> Sleep {
+        let span = match self.fallback {
+            Some(_) => self.policy.soft_timeout.min(self.policy.wait_timeout),
+            None => self.policy.wait_timeout,
+        };
+        self.cache.clock().sleep(span)
+    }
+}
+
+impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Future for Waiting<V, P> {
+    type Output = Outcome<V, P>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<V, P>> {
+        let this = self.get_mut();
+        if let Poll::Ready(landing) = Pin::new(&mut this.waiter).poll(cx) {
+            return Poll::Ready(this.resolve(landing));
+        }
+        let mut deadline = this
+            .deadline
+            .take()
+            .unwrap_or_else(|| this.begin_deadline());
+        if deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(this.time_out());
+        }
+        this.deadline = Some(deadline);
+        Poll::Pending
+    }
+}
+
+impl<V, P> fmt::Debug for Waiting<V, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiting")
+            .field("has_fallback", &self.fallback.is_some())
+            .finish_non_exhaustive()
+    }
+}

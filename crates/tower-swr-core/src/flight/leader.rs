@@ -1,0 +1,66 @@
+use std::fmt;
+use std::hash::Hash;
+
+use super::{Flight, Landing, Lost, Table, Waiter};
+use crate::sync::Arc;
+
+/// The duty to land a flight.
+///
+/// Dropped early, by a cancelled task, a panic or a shutdown, it closes the flight and lands [`Lost::Dropped`].
+pub struct Leader<K: Hash + Eq, A> {
+    table: Arc<Table<K, A>>,
+    key: K,
+    flight: Arc<Flight<A>>,
+    open: bool,
+}
+
+impl<K: Hash + Eq, A> Leader<K, A> {
+    pub(super) fn new(table: Arc<Table<K, A>>, key: K, flight: Arc<Flight<A>>) -> Self {
+        Self {
+            table,
+            key,
+            flight,
+            open: true,
+        }
+    }
+
+    /// The key that this leader flies for.
+    pub fn key(&self) -> &K {
+        &self.key
+    }
+
+    /// One more who waits for the landing.
+    #[must_use]
+    pub fn waiter(&self) -> Waiter<A> {
+        Waiter::new(Arc::clone(&self.flight))
+    }
+
+    /// Hands `landing` to all who wait and to all who still join. Only the first landing counts.
+    pub fn land(&self, landing: Landing<A>) {
+        self.flight.land(landing);
+    }
+
+    /// Lets nobody join any more: the next one begins a new flight. Those who joined keep what they were promised.
+    pub fn close(&mut self) {
+        if std::mem::take(&mut self.open) {
+            self.table.remove(&self.key, &self.flight);
+        }
+    }
+}
+
+impl<K: Hash + Eq, A> Drop for Leader<K, A> {
+    fn drop(&mut self) {
+        // Closed before it is lost: nobody may join a flight that is known to have failed.
+        self.close();
+        self.flight.land(Landing::Lost(Lost::Dropped));
+    }
+}
+
+impl<K: Hash + Eq + fmt::Debug, A> fmt::Debug for Leader<K, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leader")
+            .field("key", &self.key)
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,69 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use super::{Flight, Landing, State};
+use crate::sync::Arc;
+
+/// Waits for a flight to land.
+///
+/// # Cancel safety
+///
+/// Dropping it leaves the flight and the other waiters as they are.
+#[derive(Debug)]
+pub struct Waiter<A> {
+    flight: Arc<Flight<A>>,
+    /// Where its waker is kept, once it has been polled.
+    parked: Option<usize>,
+}
+
+impl<A> Waiter<A> {
+    pub(super) fn new(flight: Arc<Flight<A>>) -> Self {
+        Self {
+            flight,
+            parked: None,
+        }
+    }
+}
+
+impl<A: Clone> Future for Waiter<A> {
+    type Output = Landing<A>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Landing<A>> {
+        let this = self.get_mut();
+        let mut state = this.flight.state.lock();
+        if let Some(landing) = &state.landing {
+            return Poll::Ready(landing.clone());
+        }
+        let replaced = park(&mut state, &mut this.parked, cx.waker());
+        drop(state);
+        drop(replaced);
+        Poll::Pending
+    }
+}
+
+/// Keeps `waker` until the landing. Hands back the one it takes the place of, to be dropped without the lock.
+fn park<A>(state: &mut State<A>, parked: &mut Option<usize>, waker: &Waker) -> Option<Waker> {
+    match *parked {
+        Some(place) if state.wakers[place].will_wake(waker) => None,
+        Some(place) => Some(std::mem::replace(&mut state.wakers[place], waker.clone())),
+        None => {
+            *parked = Some(state.wakers.insert(waker.clone()));
+            None
+        }
+    }
+}
+
+impl<A> Drop for Waiter<A> {
+    fn drop(&mut self) {
+        let Some(place) = self.parked else { return };
+        let mut state = self.flight.state.lock();
+        // A landing has taken all wakers with it.
+        let waker = match state.landing {
+            None => Some(state.wakers.remove(place)),
+            Some(_) => None,
+        };
+        drop(state);
+        drop(waker);
+    }
+}

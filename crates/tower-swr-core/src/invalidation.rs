@@ -1,0 +1,174 @@
+//! What has been invalidated, and since when: one counter, and a stamp per subject.
+//!
+//! Every entry and every flight carries the epoch in which its origin call began. An invalidation raises the epoch and
+//! stamps its subject with it; whatever concerns that subject and is older does not count any more, wherever it is:
+//! in the store, in flight, or in the hands of a writer that comes late. Nothing is searched for and nothing is locked
+//! together (leases in "Scaling Memcache at Facebook", NSDI 2013, fence late writers in the same way).
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::key::{BuildKeyHasher, Subject};
+
+/// A count of invalidations: the time scale on which values and purges are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Epoch(u64);
+
+impl Epoch {
+    pub(crate) fn count(self) -> u64 {
+        self.0
+    }
+}
+
+/// How many stamps are kept before they are swept out: about 3 MiB.
+const MAX_STAMPS: usize = 65_536;
+
+/// All stamps. The epoch is only raised under the write lock, together with the stamp that it belongs to.
+#[derive(Debug, Default)]
+pub(crate) struct Invalidations {
+    epoch: AtomicU64,
+    stamps: RwLock<Stamps>,
+}
+
+#[derive(Debug, Default)]
+struct Stamps {
+    of: HashMap<u64, Epoch, BuildKeyHasher>,
+    /// Whatever is older than this counts as invalidated.
+    floor: Epoch,
+}
+
+/// The epoch since which an entry is known to count: raised by each check that it passes.
+#[derive(Debug)]
+pub(crate) struct ValidSince(AtomicU64);
+
+impl ValidSince {
+    pub(crate) fn new(born: Epoch) -> Self {
+        Self(AtomicU64::new(born.0))
+    }
+}
+
+impl Invalidations {
+    /// The current epoch: what a new flight is born in.
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch.load(Ordering::Acquire))
+    }
+
+    /// The newest invalidation that concerns any of `subjects`.
+    pub(crate) fn newest(&self, subjects: &[Subject]) -> Epoch {
+        self.read().newest(subjects)
+    }
+
+    /// Whether nothing invalidated what concerns `subjects` since. One load where nothing at all was invalidated.
+    pub(crate) fn admits(&self, since: &ValidSince, subjects: &[Subject]) -> bool {
+        if since.0.load(Ordering::Relaxed) == self.epoch.load(Ordering::Acquire) {
+            return true;
+        }
+        let stamps = self.read();
+        let admitted = stamps.newest(subjects).0 <= since.0.load(Ordering::Relaxed);
+        if admitted {
+            // Under the lock, so the epoch is the one that the stamps were read at.
+            since
+                .0
+                .store(self.epoch.load(Ordering::Acquire), Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    /// Invalidates everything that concerns `subject`. True where the stamps should now be swept.
+    pub(crate) fn invalidate(&self, subject: Subject) -> bool {
+        let mut stamps = self.write();
+        let epoch = self.raise();
+        stamps.of.insert(subject.bits(), epoch);
+        stamps.of.len() > MAX_STAMPS
+    }
+
+    /// Invalidates everything.
+    pub(crate) fn invalidate_all(&self) {
+        let mut stamps = self.write();
+        stamps.floor = self.raise();
+        stamps.of = HashMap::default();
+    }
+
+    /// Forgets the stamps up to `swept`: the caller has removed what they concern, and has checked the rest. What was
+    /// born before and is stored only now is turned away with it, which costs a refresh.
+    pub(crate) fn forget(&self, swept: Epoch) {
+        let mut stamps = self.write();
+        stamps.floor = stamps.floor.max(swept);
+        stamps.of.retain(|_, stamp| *stamp > swept);
+    }
+
+    /// Called under the write lock only.
+    fn raise(&self) -> Epoch {
+        Epoch(self.epoch.fetch_add(1, Ordering::AcqRel) + 1)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Stamps> {
+        self.stamps.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Stamps> {
+        self.stamps.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stamps {
+    fn newest(&self, subjects: &[Subject]) -> Epoch {
+        let stamped = subjects
+            .iter()
+            .filter_map(|subject| self.of.get(&subject.bits()));
+        stamped.copied().fold(self.floor, Epoch::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::KeyText;
+
+    fn subject(name: &str) -> Subject {
+        KeyText::new(name).key().scope_subject()
+    }
+
+    #[test]
+    fn what_was_born_before_an_invalidation_does_not_count_after_it() {
+        let log = Invalidations::default();
+        let old = ValidSince::new(log.epoch());
+        assert!(log.admits(&old, &[subject("a")]));
+        log.invalidate(subject("a"));
+        assert!(!log.admits(&old, &[subject("a")]));
+        assert!(log.admits(&ValidSince::new(log.epoch()), &[subject("a")]));
+    }
+
+    #[test]
+    fn other_subjects_stay() {
+        let log = Invalidations::default();
+        let old = ValidSince::new(log.epoch());
+        log.invalidate(subject("a"));
+        assert!(log.admits(&old, &[subject("b")]));
+        log.invalidate_all();
+        assert!(!log.admits(&old, &[subject("b")]));
+    }
+
+    #[test]
+    fn a_sweep_keeps_what_it_checked_and_turns_away_who_comes_late() {
+        let log = Invalidations::default();
+        let (kept, purged, late) = (log.epoch(), log.epoch(), log.epoch());
+        let (kept, purged, late) = (
+            ValidSince::new(kept),
+            ValidSince::new(purged),
+            ValidSince::new(late),
+        );
+        log.invalidate(subject("a"));
+        let swept = log.epoch();
+        assert!(log.admits(&kept, &[subject("b")]));
+        assert!(!log.admits(&purged, &[subject("a")]));
+        log.forget(swept);
+        log.invalidate(subject("c"));
+        assert!(log.admits(&kept, &[subject("b")]));
+        assert!(
+            !log.admits(&late, &[subject("a")]),
+            "born before the sweep, never checked"
+        );
+    }
+}

@@ -1,0 +1,304 @@
+//! Keys: what two requests must have in common to share an answer.
+//!
+//! A key is the text of its parts, each written with its length in front, so that no part can run into the next
+//! (`"ab" + "c"` is not `"a" + "bc"`). It is hashed once, for the store, the flights and the queue alike; equal hashes
+//! prove nothing, the texts are compared in full.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, LazyLock};
+
+use equivalent::Equivalent;
+use smallvec::SmallVec;
+
+/// One hash for the whole process, keyed at random: nobody outside can choose keys that collide.
+static HASHER: LazyLock<ahash::RandomState> = LazyLock::new(ahash::RandomState::new);
+
+/// What an invalidation may concern: a scope, a resource, a tag. A keyed hash of its name.
+///
+/// Two subjects that collide are invalidated together, which costs a refresh and never serves a wrong answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Subject(u64);
+
+impl Subject {
+    fn of(text: &[u8]) -> Self {
+        Self(HASHER.hash_one(text))
+    }
+
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
+}
+
+/// Writes a key part by part.
+///
+/// The first part is the scope. [`KeyText::end_resource`] marks which leading parts name the resource: what a purge
+/// names. Parts after it tell answers of one resource apart (a scheme, a variant).
+///
+/// ```
+/// use tower_swr_core::KeyText;
+///
+/// let mut text = KeyText::new("stocks");
+/// text.push(b"example.com");
+/// text.push(b"/stocks/7");
+/// text.end_resource();
+/// text.push(b"https");
+/// let key = text.key().to_key();
+/// assert_eq!(key.scope(), "stocks");
+/// ```
+#[derive(Clone, Debug)]
+pub struct KeyText {
+    bytes: SmallVec<[u8; 256]>,
+    scope: usize,
+    resource: Option<usize>,
+}
+
+impl KeyText {
+    /// Begins a key in `scope`.
+    #[must_use]
+    pub fn new(scope: &str) -> Self {
+        let mut text = Self {
+            bytes: SmallVec::new(),
+            scope: 0,
+            resource: None,
+        };
+        text.push(scope.as_bytes());
+        text.scope = text.bytes.len();
+        text
+    }
+
+    /// Appends a part.
+    pub fn push(&mut self, part: &[u8]) {
+        let length = part.len() as u64;
+        self.bytes
+            .extend_from_slice(&length.to_le_bytes()[..PREFIX]);
+        self.bytes.extend_from_slice(part);
+    }
+
+    /// Appends a part that may be missing; missing and empty differ.
+    pub fn push_optional(&mut self, part: Option<&[u8]>) {
+        match part {
+            None => self.bytes.extend_from_slice(&[u8::MAX; PREFIX]),
+            Some(part) => self.push(part),
+        }
+    }
+
+    /// Everything pushed so far names the resource.
+    pub fn end_resource(&mut self) {
+        self.resource = Some(self.bytes.len());
+    }
+
+    /// How many bytes the text has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Never: a key has its scope at least.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The key as written, hashed.
+    #[must_use]
+    pub fn key(&self) -> KeyRef<'_> {
+        KeyRef {
+            hash: HASHER.hash_one(&self.bytes[..]),
+            text: &self.bytes,
+            scope: self.scope,
+            resource: self.resource.unwrap_or(self.bytes.len()),
+        }
+    }
+}
+
+/// Bytes of a length in front of a part: parts are below 4 GiB, since requests are.
+const PREFIX: usize = 4;
+
+/// A borrowed key: enough to look up, nothing allocated.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyRef<'a> {
+    hash: u64,
+    text: &'a [u8],
+    scope: usize,
+    resource: usize,
+}
+
+impl KeyRef<'_> {
+    /// An owned copy, which carries the hash along.
+    #[must_use]
+    pub fn to_key(self) -> Key {
+        Key {
+            hash: self.hash,
+            text: self.text.into(),
+            scope: self.scope,
+            resource: self.resource,
+        }
+    }
+
+    /// The canonical text: length-prefixed parts.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        self.text
+    }
+
+    /// The subject of purges of this key's resource.
+    #[must_use]
+    pub fn resource(&self) -> Subject {
+        Subject::of(&self.text[..self.resource])
+    }
+
+    /// The subject of purges of this key's scope.
+    #[must_use]
+    pub fn scope_subject(&self) -> Subject {
+        Subject::of(&self.text[..self.scope])
+    }
+
+    pub(crate) fn subjects(&self) -> [Subject; 2] {
+        [self.resource(), self.scope_subject()]
+    }
+}
+
+impl From<&KeyRef<'_>> for Key {
+    fn from(key: &KeyRef<'_>) -> Self {
+        key.to_key()
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.hash == key.hash && self.text == &*key.text
+    }
+}
+
+/// An owned key. Cheap to clone.
+#[derive(Clone)]
+pub struct Key {
+    hash: u64,
+    text: Arc<[u8]>,
+    scope: usize,
+    resource: usize,
+}
+
+impl Key {
+    /// The borrowed form.
+    #[must_use]
+    pub fn borrowed(&self) -> KeyRef<'_> {
+        KeyRef {
+            hash: self.hash,
+            text: &self.text,
+            scope: self.scope,
+            resource: self.resource,
+        }
+    }
+
+    /// The canonical text: length-prefixed parts.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The name of the key's scope.
+    #[must_use]
+    pub fn scope(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.text[PREFIX..self.scope])
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.text == other.text
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Shows scope and hash only: a key may hold a user's cookie.
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({}:{:016x})", self.scope(), self.hash)
+    }
+}
+
+/// Hands a key's own hash on, so that no table hashes it again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct KeyHasher(u64);
+
+pub(crate) type BuildKeyHasher = std::hash::BuildHasherDefault<KeyHasher>;
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    /// Not reached by keys; right for any other type, so that the tables stay generic.
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 ^= HASHER.hash_one(bytes).rotate_left(5);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn written(parts: &[Vec<u8>]) -> Vec<u8> {
+        let mut text = KeyText::new("s");
+        parts.iter().for_each(|part| text.push(part));
+        text.key().text().to_vec()
+    }
+
+    proptest! {
+        #[test]
+        fn different_parts_never_write_the_same_text(
+            a in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..6), 0..5),
+            b in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..6), 0..5),
+        ) {
+            prop_assert_eq!(a == b, written(&a) == written(&b));
+        }
+    }
+
+    #[test]
+    fn missing_and_empty_parts_differ() {
+        let (mut missing, mut empty) = (KeyText::new("s"), KeyText::new("s"));
+        missing.push_optional(None);
+        empty.push_optional(Some(b""));
+        assert_ne!(missing.key().text(), empty.key().text());
+    }
+
+    #[test]
+    fn parts_behind_the_resource_leave_its_subject_alone() {
+        let mut text = KeyText::new("s");
+        text.push(b"/a");
+        text.end_resource();
+        let plain = text.key().to_key();
+        text.push(b"gzip");
+        let variant = text.key().to_key();
+        assert_ne!(plain, variant);
+        assert_eq!(plain.borrowed().subjects(), variant.borrowed().subjects());
+    }
+
+    #[test]
+    fn debug_shows_no_part_of_the_key_but_the_scope() {
+        let mut text = KeyText::new("s");
+        text.push(b"session=secret");
+        assert!(!format!("{:?}", text.key().to_key()).contains("secret"));
+    }
+}

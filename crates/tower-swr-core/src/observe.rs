@@ -1,0 +1,68 @@
+//! What the engine tells about itself: the one hook for metrics, logs and traces.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use crate::flight::Lost;
+use crate::key::Key;
+
+/// Something that happened off the path of a hit.
+///
+/// A hit is not an event: whoever serves it knows, and it must cost nothing.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// An origin call for a shared answer has ended.
+    Filled {
+        /// Whose.
+        key: &'a Key,
+        /// What became of it.
+        outcome: FillOutcome<'a>,
+        /// From the call to the answer, or to the failure.
+        took: Duration,
+    },
+    /// An answer that began well broke off: it was not stored, and its readers were told.
+    CutShort {
+        /// Whose.
+        key: &'a Key,
+    },
+    /// An answer turned out larger than what is kept.
+    TooLarge {
+        /// Whose.
+        key: &'a Key,
+    },
+    /// A refresh found the queue full, or the cache draining; the next stale hit offers it again.
+    RefreshRefused,
+    /// Somebody who waited for a flight gave up at its deadline.
+    WaitTimedOut,
+}
+
+/// What became of an origin call.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FillOutcome<'a> {
+    /// Stored and shared.
+    Stored,
+    /// Shared with those who waited, not stored.
+    Shared,
+    /// Shared with those who waited, as a failure: an older value stays.
+    Failed,
+    /// Not to be shared.
+    Passed,
+    /// There was no answer.
+    Lost(&'a Lost),
+}
+
+/// Hears of [`Event`]s. Called on the task that the event happened on: return quickly.
+pub trait Observer: Debug + Send + Sync + 'static {
+    /// Hears of one event.
+    fn observe(&self, event: &Event<'_>);
+}
+
+/// Hears nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn observe(&self, _: &Event<'_>) {}
+}

@@ -1,0 +1,106 @@
+//! A second pair of eyes: counts origin calls that run side by side for one key.
+//!
+//! The flights exist to make this impossible. The guard here has a table of its own, so that a fault in the flights
+//! shows as a number that is not zero instead of as a database that falls over.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::invalidation::Epoch;
+use crate::key::{BuildKeyHasher, Key};
+
+#[derive(Debug, Default)]
+pub(crate) struct OriginCalls {
+    running: Mutex<HashMap<Key, Vec<Epoch>, BuildKeyHasher>>,
+    started: AtomicU64,
+    violations: AtomicU64,
+}
+
+/// One running origin call; it ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct OriginCall {
+    calls: Arc<OriginCalls>,
+    key: Key,
+    born: Epoch,
+}
+
+impl OriginCalls {
+    /// A call begins for a flight that was born in `born`. Calls born before `oldest`, the newest invalidation that
+    /// concerns the key, belong to flights that nobody joins any more and do not count as beside it.
+    pub(crate) fn enter(self: &Arc<Self>, key: Key, born: Epoch, oldest: Epoch) -> OriginCall {
+        self.started.fetch_add(1, Ordering::Relaxed);
+        let mut running = self.lock();
+        let calls = running.entry(key.clone()).or_default();
+        let beside = calls.iter().any(|call| *call >= oldest);
+        calls.push(born);
+        drop(running);
+        if beside {
+            self.violations.fetch_add(1, Ordering::Relaxed);
+        }
+        OriginCall {
+            calls: Arc::clone(self),
+            key,
+            born,
+        }
+    }
+
+    pub(crate) fn started(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn violations(&self) -> u64 {
+        self.violations.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Vec<Epoch>, BuildKeyHasher>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OriginCall {
+    fn drop(&mut self) {
+        let mut running = self.calls.lock();
+        let Some(calls) = running.get_mut(&self.key) else {
+            return;
+        };
+        if let Some(place) = calls.iter().position(|call| *call == self.born) {
+            calls.swap_remove(place);
+        }
+        if calls.is_empty() {
+            running.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invalidation::Invalidations;
+    use crate::key::KeyText;
+
+    #[test]
+    fn a_second_call_beside_the_first_is_a_violation() {
+        let calls = Arc::new(OriginCalls::default());
+        let key = KeyText::new("s").key().to_key();
+        let first = calls.enter(key.clone(), Epoch::default(), Epoch::default());
+        let second = calls.enter(key.clone(), Epoch::default(), Epoch::default());
+        assert_eq!(calls.violations(), 1);
+        drop((first, second));
+        drop(calls.enter(key, Epoch::default(), Epoch::default()));
+        assert_eq!((calls.violations(), calls.started()), (1, 3));
+    }
+
+    #[test]
+    fn a_call_after_a_purge_is_none() {
+        let (calls, purges) = (Arc::new(OriginCalls::default()), Invalidations::default());
+        let key = KeyText::new("s").key().to_key();
+        let subjects = key.borrowed().subjects();
+        let before = calls.enter(key.clone(), purges.epoch(), purges.newest(&subjects));
+        purges.invalidate(subjects[0]);
+        let after = calls.enter(key, purges.epoch(), purges.newest(&subjects));
+        drop((before, after));
+        assert_eq!(calls.violations(), 0);
+    }
+}

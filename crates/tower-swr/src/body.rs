@@ -1,0 +1,198 @@
+//! The body of every answer that leaves the cache.
+
+use std::error::Error;
+use std::fmt;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::tape::{CutReason, TapeError, TapeReader};
+
+/// Any error, as tower passes them on.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+pin_project! {
+    /// The response body of a cached service.
+    ///
+    /// It is one of three, and tells by [`Debug`] which:
+    ///
+    /// * **stored**: the whole body in one piece of shared memory, where the answer came from the store or the cache
+    ///   wrote it itself; cloning the answer copied no byte of it. Empty for `HEAD` and for answers without content.
+    /// * **streaming**: what the origin sends right now, shared by all who wait for the same key. It ends with an
+    ///   error, never with a clean end, where the origin's body fails or does not have the length it announced, where
+    ///   the task that reads it is stopped, and where this client stops reading an answer larger than the body limit
+    ///   for the idle timeout while others wait for it.
+    /// * **passed**: the handler's own body, untouched, where nothing is cached or shared.
+    ///
+    /// The size hint is exact for the first two wherever the length is known, so servers write a `Content-Length`.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping a stored or streaming body harms nobody: a streamed answer goes on for the others, and into the store.
+    /// Only where it is larger than the body limit and the last reader is gone is the origin's body cancelled. Dropping
+    /// a passed body does what it does without the cache.
+    pub struct CacheBody<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProj]
+    enum Kind<B> {
+        Stored { bytes: Bytes },
+        Streaming { stream: Stream },
+        Passed { #[pin] body: B },
+    }
+}
+
+impl<B> CacheBody<B> {
+    /// A body that is here as a whole.
+    pub(crate) fn stored(bytes: Bytes) -> Self {
+        Self {
+            kind: Kind::Stored { bytes },
+        }
+    }
+
+    /// A body that is at its end.
+    pub(crate) fn empty() -> Self {
+        Self::stored(Bytes::new())
+    }
+
+    /// A body that is being written; `length` is what the origin announced for all of it, and `reader` has read nothing.
+    pub(crate) fn streaming(reader: TapeReader, length: Option<u64>) -> Self {
+        Self {
+            kind: Kind::Streaming {
+                stream: Stream {
+                    reader,
+                    remaining: length,
+                },
+            },
+        }
+    }
+
+    /// A body that is none of the cache's business.
+    pub(crate) fn passed(body: B) -> Self {
+        Self {
+            kind: Kind::Passed { body },
+        }
+    }
+}
+
+impl<B> Body for CacheBody<B>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut kind = self.project().kind;
+        match kind.as_mut().project() {
+            KindProj::Stored { bytes } => Poll::Ready(rest(bytes).map(Ok)),
+            KindProj::Passed { body } => body.poll_frame(cx).map_err(Into::into),
+            KindProj::Streaming { stream } => {
+                let frame = stream.poll_frame(cx);
+                if let Poll::Ready(None | Some(Err(_))) = frame {
+                    // Leaves the tape now, for a server may keep the body longer than it reads it.
+                    kind.set(Kind::Stored {
+                        bytes: Bytes::new(),
+                    });
+                }
+                frame.map_err(Into::into)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Stored { bytes } => bytes.is_empty(),
+            Kind::Streaming { stream } => stream.is_end(),
+            Kind::Passed { body } => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Stored { bytes } => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Streaming { stream } => stream.size_hint(),
+            Kind::Passed { body } => body.size_hint(),
+        }
+    }
+}
+
+fn rest(bytes: &mut Bytes) -> Option<Frame<Bytes>> {
+    (!bytes.is_empty()).then(|| Frame::data(mem::take(bytes)))
+}
+
+/// An empty body.
+impl<B> Default for CacheBody<B> {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+/// Tells the kind and the length, never the content.
+impl<B> fmt::Debug for CacheBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CacheBody::")?;
+        match &self.kind {
+            Kind::Stored { bytes } => write!(f, "Stored({} bytes)", bytes.len()),
+            Kind::Streaming { stream } => match stream.remaining {
+                Some(remaining) => write!(f, "Streaming({remaining} bytes to come)"),
+                None => f.write_str("Streaming"),
+            },
+            Kind::Passed { .. } => f.write_str("Passed"),
+        }
+    }
+}
+
+/// A tape's reader that knows how much is to come.
+struct Stream {
+    reader: TapeReader,
+    remaining: Option<u64>,
+}
+
+impl Stream {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TapeError>>> {
+        self.reader.poll_frame(cx).map(|frame| match frame {
+            Some(Ok(frame)) => Some(self.count(frame)),
+            None => self.missing().map(Err),
+            error => error,
+        })
+    }
+
+    /// The tape's writer compares the lengths, too. This is what a client relies on: with a length it has announced, a
+    /// server takes whatever number of bytes comes.
+    fn count(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, TapeError> {
+        if let (Some(remaining), Some(data)) = (&mut self.remaining, frame.data_ref()) {
+            *remaining = remaining
+                .checked_sub(data.len() as u64)
+                .ok_or(TapeError::Cut(CutReason::Long))?;
+        }
+        Ok(frame)
+    }
+
+    fn missing(&self) -> Option<TapeError> {
+        (self.remaining > Some(0)).then_some(TapeError::Cut(CutReason::Short))
+    }
+
+    fn is_end(&self) -> bool {
+        self.reader.is_end() && self.missing().is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,68 @@
+//! What a status means to a cache (RFC 9110 section 15).
+
+use http::StatusCode;
+
+/// The classes that a cache keeps apart, among the statuses of whole answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StatusClass {
+    /// 200, the one status for which a route's lifetimes speak: others are exceptions, and how long one of those lasts
+    /// only the handler knows.
+    Ok,
+    /// Heuristically cacheable (RFC 9110 section 15.1), hence safe to share even without a lifetime.
+    Heuristic,
+    /// 5xx, and what RFC 9110 section 15 says to treat like it: 600 and more.
+    Failure,
+    /// Everything else: it may concern one client (401, 429) or one request (302, 400).
+    Other,
+}
+
+impl StatusClass {
+    pub(super) fn of(status: StatusCode) -> Self {
+        match status.as_u16() {
+            200 => Self::Ok,
+            203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 => Self::Heuristic,
+            500.. => Self::Failure,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether the status alone lets an answer be reused.
+    pub(super) fn is_cacheable(self) -> bool {
+        matches!(self, Self::Ok | Self::Heuristic)
+    }
+}
+
+/// Whether a status never comes with a whole answer: 1xx, 206, 304.
+pub(super) fn is_partial(status: StatusCode) -> bool {
+    status.is_informational()
+        || matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(code: u16) -> StatusCode {
+        StatusCode::from_u16(code).expect("the tests use codes of three digits")
+    }
+
+    #[test]
+    fn every_status_has_its_class() {
+        for code in 100..=999 {
+            let class = match code {
+                200 => StatusClass::Ok,
+                203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 => StatusClass::Heuristic,
+                500..=999 => StatusClass::Failure,
+                _ => StatusClass::Other,
+            };
+            assert_eq!(StatusClass::of(status(code)), class, "{code}");
+        }
+    }
+
+    #[test]
+    fn interim_ranged_and_unmodified_answers_are_partial() {
+        let partial: Vec<u16> = (100..=999).filter(|code| is_partial(status(*code))).collect();
+        let interim = 100..=199;
+        assert_eq!(partial, interim.chain([206, 304]).collect::<Vec<_>>());
+    }
+}

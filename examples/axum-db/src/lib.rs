@@ -1,0 +1,34 @@
+//! An axum application whose report takes a real half second of SQL, with and without the cache.
+//!
+//! The same handler serves two routes. Behind `/raw/report/{region}` every request runs the query,
+//! eight at a time, and a crowd waits in a queue that only grows. Behind `/report/{region}` there is
+//! one line more ([`router()`]), and a crowd costs one query: the first request computes, the others
+//! wait for its answer, and from then on everybody is answered at once while at most one refresh runs.
+//!
+//! It is a program (`cargo run --release -p axum-db`) and a library, so that tests can put their own
+//! load on the same [`router()`].
+//!
+//! The database is `SQLite` in a file, or `PostgreSQL` by URL; [`Database::open`] fills it.
+
+mod database;
+mod problem;
+mod region;
+mod report;
+mod router;
+mod server;
+mod settings;
+mod stand_in;
+mod stats;
+mod stop;
+
+extern crate self as tower_swr;
+pub use stand_in::HttpCache;
+
+pub use database::{Database, DatabaseError, DatabaseLocation, ParseLocationError};
+pub use region::Region;
+pub use report::{GrandTotal, Report, ReportRow};
+pub use router::{ReportLifetime, router};
+pub use server::{ServeError, serve};
+pub use settings::Settings;
+pub use stats::Counts;
+pub use stop::stop_signal;

@@ -1,0 +1,1 @@
+//! Whole-house stories over real sockets.
