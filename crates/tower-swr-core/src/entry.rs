@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::invalidation::{Epoch, Invalidations, ValidSince};
-use crate::key::{KeyRef, Subject};
+use crate::key::{KeyRef, SUBJECTS, Subject};
 use crate::lifetime::Lifetime;
 
 /// What one look-up finds: a value, or the memory that this key's answers may not be shared.
@@ -51,7 +51,7 @@ pub struct Entry<V> {
     /// The age that the value already had when it came.
     initial_age: Duration,
     valid_since: ValidSince,
-    subjects: [Subject; 2],
+    subjects: [Subject; SUBJECTS],
     weight: usize,
     /// When to ask the origin next: moved by failures, so it is not part of the lifetime.
     refresh_due: AtomicU64,

@@ -33,8 +33,9 @@ impl Subject {
 
 /// Writes a key part by part.
 ///
-/// The first part is the scope. [`KeyText::end_resource`] marks which leading parts name the resource: what a purge
-/// names. Parts after it tell answers of one resource apart (a scheme, a variant).
+/// The first part is the scope. [`KeyText::end_resource`] marks which leading parts name a resource: what a purge may
+/// name. It may be marked twice, from wide to narrow (a path on any host, then on one). Parts after it tell answers of
+/// one resource apart (a scheme, a variant).
 ///
 /// ```
 /// use tower_swr_core::KeyText;
@@ -49,10 +50,15 @@ impl Subject {
 /// ```
 #[derive(Clone, Debug)]
 pub struct KeyText {
-    bytes: SmallVec<[u8; 256]>,
-    scope: usize,
-    resource: Option<usize>,
+    bytes: SmallVec<[u8; 128]>,
+    ends: Ends,
 }
+
+/// How many leading bytes name a subject: the scope, a wide resource, a narrow one.
+type Ends = [usize; SUBJECTS];
+
+/// How many subjects a key belongs to.
+pub(crate) const SUBJECTS: usize = 3;
 
 impl KeyText {
     /// Begins a key in `scope`.
@@ -60,11 +66,10 @@ impl KeyText {
     pub fn new(scope: &str) -> Self {
         let mut text = Self {
             bytes: SmallVec::new(),
-            scope: 0,
-            resource: None,
+            ends: Ends::default(),
         };
         text.push(scope.as_bytes());
-        text.scope = text.bytes.len();
+        text.ends = [text.bytes.len(); SUBJECTS];
         text
     }
 
@@ -84,9 +89,26 @@ impl KeyText {
         }
     }
 
-    /// Everything pushed so far names the resource.
+    /// Everything pushed so far names a resource, within the one that was marked before.
     pub fn end_resource(&mut self) {
-        self.resource = Some(self.bytes.len());
+        let [scope, wide, _] = self.ends;
+        let end = self.bytes.len();
+        self.ends = if wide == scope {
+            [scope, end, end]
+        } else {
+            [scope, wide, end]
+        };
+    }
+
+    /// The subject that everything pushed so far names: what to purge.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        Subject::of(&self.bytes)
+    }
+
+    /// Takes back what was pushed after the text had `length` bytes. The marks of resources stay.
+    pub fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(length);
     }
 
     /// How many bytes the text has.
@@ -104,11 +126,17 @@ impl KeyText {
     /// The key as written, hashed.
     #[must_use]
     pub fn key(&self) -> KeyRef<'_> {
+        let [scope, wide, narrow] = self.ends;
+        // Where no part was marked, the whole key is the resource.
+        let (wide, narrow) = if wide == scope {
+            (self.len(), self.len())
+        } else {
+            (wide, narrow)
+        };
         KeyRef {
             hash: HASHER.hash_one(&self.bytes[..]),
             text: &self.bytes,
-            scope: self.scope,
-            resource: self.resource.unwrap_or(self.bytes.len()),
+            ends: [scope, wide, narrow],
         }
     }
 }
@@ -121,8 +149,7 @@ const PREFIX: usize = 4;
 pub struct KeyRef<'a> {
     hash: u64,
     text: &'a [u8],
-    scope: usize,
-    resource: usize,
+    ends: Ends,
 }
 
 impl KeyRef<'_> {
@@ -132,8 +159,7 @@ impl KeyRef<'_> {
         Key {
             hash: self.hash,
             text: self.text.into(),
-            scope: self.scope,
-            resource: self.resource,
+            ends: self.ends,
         }
     }
 
@@ -143,20 +169,23 @@ impl KeyRef<'_> {
         self.text
     }
 
-    /// The subject of purges of this key's resource.
+    /// The subject of purges of this key's resource, as narrow as it is marked.
     #[must_use]
     pub fn resource(&self) -> Subject {
-        Subject::of(&self.text[..self.resource])
+        let [_, _, narrow] = self.ends;
+        Subject::of(&self.text[..narrow])
     }
 
     /// The subject of purges of this key's scope.
     #[must_use]
     pub fn scope_subject(&self) -> Subject {
-        Subject::of(&self.text[..self.scope])
+        let [scope, _, _] = self.ends;
+        Subject::of(&self.text[..scope])
     }
 
-    pub(crate) fn subjects(&self) -> [Subject; 2] {
-        [self.resource(), self.scope_subject()]
+    /// All that this key is purged with, from wide to narrow.
+    pub(crate) fn subjects(&self) -> [Subject; SUBJECTS] {
+        self.ends.map(|end| Subject::of(&self.text[..end]))
     }
 }
 
@@ -183,8 +212,7 @@ impl Equivalent<Key> for KeyRef<'_> {
 pub struct Key {
     hash: u64,
     text: Arc<[u8]>,
-    scope: usize,
-    resource: usize,
+    ends: Ends,
 }
 
 impl Key {
@@ -194,8 +222,7 @@ impl Key {
         KeyRef {
             hash: self.hash,
             text: &self.text,
-            scope: self.scope,
-            resource: self.resource,
+            ends: self.ends,
         }
     }
 
@@ -208,7 +235,8 @@ impl Key {
     /// The name of the key's scope.
     #[must_use]
     pub fn scope(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.text[PREFIX..self.scope])
+        let [scope, _, _] = self.ends;
+        String::from_utf8_lossy(&self.text[PREFIX..scope])
     }
 }
 

@@ -63,7 +63,7 @@ impl<B> CacheBody<B> {
         Self::stored(Bytes::new())
     }
 
-    /// A body that is being written; `length` is what the origin announced for all of it, and `reader` has read nothing.
+    /// A body that is being written. `length` is what the origin announced for all of it; `reader` has read nothing.
     pub(crate) fn streaming(reader: TapeReader, length: Option<u64>) -> Self {
         Self {
             kind: Kind::Streaming {
@@ -193,6 +193,186 @@ impl Stream {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
+        self.remaining
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use http::HeaderMap;
+    use http_body_util::{BodyExt, Empty, Full};
+    use tower_swr_core::SystemClock;
+
+    use super::*;
+    use crate::tape::{TapeWriter, tape};
+
+    type Plain = CacheBody<Empty<Bytes>>;
+
+    fn streaming(length: Option<u64>) -> (TapeWriter, Plain) {
+        let clock = Arc::new(SystemClock::default());
+        let (writer, reader) = tape(1 << 20, clock, Duration::from_secs(30));
+        (writer, CacheBody::streaming(reader, length))
+    }
+
+    fn poll<B>(body: &mut CacheBody<B>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<BoxError>,
+    {
+        Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// The body's error, after which it must be at its end.
+    fn error(body: &mut Plain) -> TapeError {
+        let Poll::Ready(Some(Err(error))) = poll(body) else {
+            panic!("no error");
+        };
+        assert!(body.is_end_stream());
+        assert!(matches!(poll(body), Poll::Ready(None)));
+        assert_eq!(body.size_hint().exact(), Some(0));
+        *error.downcast().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_stored_body_is_one_frame_of_known_length() {
+        let mut body = Plain::stored(Bytes::from_static(b"text"));
+        assert_eq!(body.size_hint().exact(), Some(4));
+        assert!(!body.is_end_stream());
+        let frame = body.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), "text");
+        assert_eq!(body.size_hint().exact(), Some(0));
+        assert!(body.is_end_stream());
+        assert!(body.frame().await.is_none());
+    }
+
+    #[test]
+    fn an_empty_body_is_at_its_end_before_it_is_polled() {
+        for mut body in [
+            Plain::empty(),
+            Plain::default(),
+            Plain::stored(Bytes::new()),
+        ] {
+            assert!(body.is_end_stream());
+            assert_eq!(body.size_hint().exact(), Some(0));
+            assert!(matches!(poll(&mut body), Poll::Ready(None)));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_streaming_body_counts_down_and_ends_with_its_trailers() {
+        let (mut writer, mut body) = streaming(Some(7));
+        assert_eq!(body.size_hint().exact(), Some(7));
+        assert!(poll(&mut body).is_pending());
+        writer.write(Bytes::from_static(b"one ")).await.unwrap();
+        assert_eq!(
+            body.frame().await.unwrap().unwrap().into_data().unwrap(),
+            "one "
+        );
+        assert_eq!(body.size_hint().exact(), Some(3));
+        writer.write(Bytes::from_static(b"two")).await.unwrap();
+        writer.set_trailers(HeaderMap::from_iter([(
+            http::header::ETAG,
+            http::HeaderValue::from_static("\"x\""),
+        )]));
+        writer.finish();
+        assert_eq!(
+            body.frame().await.unwrap().unwrap().into_data().unwrap(),
+            "two"
+        );
+        assert_eq!(body.size_hint().exact(), Some(0));
+        assert!(!body.is_end_stream(), "the trailers are to come");
+        assert!(body.frame().await.unwrap().unwrap().is_trailers());
+        assert!(body.is_end_stream());
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_streaming_body_of_unknown_length_promises_nothing() {
+        let (mut writer, mut body) = streaming(None);
+        assert_eq!(
+            (body.size_hint().lower(), body.size_hint().upper()),
+            (0, None)
+        );
+        writer.write(Bytes::from_static(b"text")).await.unwrap();
+        writer.finish();
+        assert!(!body.is_end_stream());
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(body.is_end_stream());
+        assert!(body.frame().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_streaming_body_that_breaks_ends_with_an_error() {
+        let (mut writer, mut body) = streaming(None);
+        writer.write(Bytes::from_static(b"text")).await.unwrap();
+        drop(writer);
+        assert!(poll(&mut body).is_ready());
+        assert!(!body.is_end_stream());
+        assert_eq!(error(&mut body), TapeError::Abandoned);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_length_never_passes_as_right() {
+        for (length, wrong) in [(5, CutReason::Short), (3, CutReason::Long)] {
+            let (mut writer, mut body) = streaming(Some(length));
+            writer.write(Bytes::from_static(b"text")).await.unwrap();
+            writer.finish();
+            if wrong == CutReason::Short {
+                assert!(poll(&mut body).is_ready());
+                assert!(!body.is_end_stream(), "the error is to come");
+            }
+            assert_eq!(error(&mut body), TapeError::Cut(wrong));
+        }
+    }
+
+    #[test]
+    fn a_body_leaves_the_tape_at_its_end_or_when_it_is_dropped() {
+        let (writer, body) = streaming(None);
+        assert_eq!(writer.readers(), 1);
+        drop(body);
+        assert_eq!(writer.readers(), 0);
+
+        let (writer, mut body) = streaming(None);
+        writer.finish();
+        assert!(matches!(poll(&mut body), Poll::Ready(None)));
+        assert_eq!(format!("{body:?}"), "CacheBody::Stored(0 bytes)");
+    }
+
+    #[tokio::test]
+    async fn a_passed_body_is_what_it_was() {
+        let mut body = CacheBody::passed(Full::new(Bytes::from_static(b"text")));
+        assert_eq!(body.size_hint().exact(), Some(4));
+        assert!(!body.is_end_stream());
+        assert_eq!(
+            body.frame().await.unwrap().unwrap().into_data().unwrap(),
+            "text"
+        );
+        assert!(body.is_end_stream());
+        assert!(body.frame().await.is_none());
+
+        let failing = Full::<Bytes>::default().map_err(|error: Infallible| match error {});
+        assert!(CacheBody::passed(failing).is_end_stream());
+    }
+
+    /// What axum and hyper ask of a body, whatever the handler's own body is.
+    #[test]
+    fn a_body_is_as_send_as_the_passed_one_and_shows_no_content() {
+        fn send<T: Send + 'static>(_: &T) {}
+        let (_writer, body) = streaming(Some(7));
+        send(&body);
+        assert_eq!(format!("{body:?}"), "CacheBody::Streaming(7 bytes to come)");
+        assert_eq!(format!("{:?}", streaming(None).1), "CacheBody::Streaming");
+        let stored = Plain::stored(Bytes::from_static(b"secret"));
+        assert_eq!(format!("{stored:?}"), "CacheBody::Stored(6 bytes)");
+        assert_eq!(format!("{:?}", CacheBody::passed(())), "CacheBody::Passed");
+        assert!(size_of::<Plain>() <= 80, "{}", size_of::<Plain>());
     }
 }

@@ -1,1 +1,72 @@
-//! Layer.
+//! A tower middleware that makes stampedes on shared answers impossible.
+//!
+//! A slow handler behind [`HttpCache::layer`] is called once per key and refresh, however many ask; while an entry is
+//! stale but may be served, everybody is answered at once and one refresh runs behind; and every answer says what
+//! happened.
+//!
+//! ```
+//! use std::time::Duration;
+//! use axum::{Router, routing::get};
+//! use tower_swr::HttpCache;
+//!
+//! let cache = HttpCache::in_memory(64 << 20);
+//! let app: Router = Router::new().route(
+//!     "/report",
+//!     get(|| async { "slow to make" }).layer(
+//!         cache
+//!             .layer("report")
+//!             .max_age(Duration::from_secs(60))
+//!             .stale_while_revalidate(Duration::from_secs(120)),
+//!     ),
+//! );
+//! ```
+//!
+//! # Where it goes
+//!
+//! On a route or router of axum, on hyper through `TowerToHyperService`, around any tower service of HTTP requests.
+//! It is a readiness boundary: a hit needs no origin, so it waits for none, and the inner service is asked whether it
+//! is ready only when it is about to be called.
+//!
+//! In axum, `get(h).layer(l).post(h2)` wraps the `GET` handler alone: the layer never sees the `POST`.
+//! What an outer middleware puts into a request's extensions (a user, a transaction) travels with the one request that
+//! fills the cache, and its answer goes to everybody: such middleware belongs inside this layer.
+//!
+//! # What is shared
+//!
+//! A `GET` without `Cookie` and `Authorization` whose answer does not forbid it (RFC 9111 section 3): no `no-store`, no
+//! `private`, no `Set-Cookie`, no `Vary: *`. See [`CacheLayer`] for each setting.
+
+mod body;
+mod cache;
+mod call;
+mod exchange;
+mod fields;
+mod future;
+mod head;
+mod key;
+mod layer;
+mod origin;
+mod policy;
+mod problem;
+mod question;
+mod recording;
+mod request;
+mod respond;
+mod response;
+mod route;
+mod service;
+mod settings;
+mod stats;
+mod tape;
+
+pub use body::{BoxError, CacheBody};
+pub use cache::{HttpCache, HttpCacheBuilder};
+pub use future::ResponseFuture;
+pub use layer::CacheLayer;
+pub use service::CacheService;
+pub use stats::{ScopeStats, Stats};
+pub use tower_swr_core::{MemorySettings, Mode, QueueLimits};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -17,12 +17,8 @@ mod report;
 mod router;
 mod server;
 mod settings;
-mod stand_in;
 mod stats;
 mod stop;
-
-extern crate self as tower_swr;
-pub use stand_in::HttpCache;
 
 pub use database::{Database, DatabaseError, DatabaseLocation, ParseLocationError};
 pub use region::Region;

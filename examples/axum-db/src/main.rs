@@ -1,5 +1,6 @@
 //! The program: reads the settings, serves until a signal, and says why if it cannot.
 
+use std::io::{IsTerminal as _, stderr};
 use std::process::ExitCode;
 
 use axum_db::{Settings, serve, stop_signal};
@@ -11,7 +12,11 @@ async fn main() -> ExitCode {
     let settings = Settings::parse();
     let filter = EnvFilter::builder().parse_lossy(&settings.log);
     // Standard output is for what the user may want to copy; the log goes beside it.
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(stderr)
+        .with_ansi(stderr().is_terminal())
+        .init();
 
     match run(settings).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,7 +23,10 @@ impl Problem {
         Self {
             title: "Unknown region",
             status: StatusCode::NOT_FOUND,
-            detail: format!("There is no region {name:?}. The regions are {}.", known.join(", ")),
+            detail: format!(
+                "There is no region {name:?}. The regions are {}.",
+                known.join(", ")
+            ),
         }
     }
 
@@ -31,7 +34,9 @@ impl Problem {
         Self {
             title: "Not found",
             status: StatusCode::NOT_FOUND,
-            detail: format!("There is nothing at {path:?}. Try /, /report/north, /raw/report/north or /stats."),
+            detail: format!(
+                "There is nothing at {path:?}. Try /, /report/north, /raw/report/north or /stats."
+            ),
         }
     }
 }
@@ -51,7 +56,12 @@ impl From<DatabaseError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let content_type = HeaderValue::from_static("application/problem+json");
-        (self.status, [(header::CONTENT_TYPE, content_type)], Json(self)).into_response()
+        (
+            self.status,
+            [(header::CONTENT_TYPE, content_type)],
+            Json(self),
+        )
+            .into_response()
     }
 }
 

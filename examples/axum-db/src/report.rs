@@ -68,21 +68,44 @@ impl Report {
     /// connection free again.
     pub async fn of(database: &Database, region: Region) -> Result<Self, DatabaseError> {
         let generated_at = now();
-        let rows: Vec<ReportRow> = database.report(region).await?.into_iter().map(ReportRow::from).collect();
+        let rows: Vec<ReportRow> = database
+            .report(region)
+            .await?
+            .into_iter()
+            .map(ReportRow::from)
+            .collect();
         let grand_total = rows.iter().fold(GrandTotal::default(), GrandTotal::and);
-        Ok(Self { region, generated_at, grand_total, rows })
+        Ok(Self {
+            region,
+            generated_at,
+            grand_total,
+            rows,
+        })
     }
 }
 
 impl GrandTotal {
     fn and(self, row: &ReportRow) -> Self {
-        Self { items: self.items + row.items, revenue_cents: self.revenue_cents + row.revenue_cents }
+        Self {
+            items: self.items + row.items,
+            revenue_cents: self.revenue_cents + row.revenue_cents,
+        }
     }
 }
 
 impl From<ReportTuple> for ReportRow {
     fn from(row: ReportTuple) -> Self {
-        let (month, category, orders, customers, items, revenue_cents, percent, rank_in_month, so_far) = row;
+        let (
+            month,
+            category,
+            orders,
+            customers,
+            items,
+            revenue_cents,
+            percent,
+            rank_in_month,
+            so_far,
+        ) = row;
         Self {
             month,
             category,
@@ -97,7 +120,10 @@ impl From<ReportTuple> for ReportRow {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "the date is for people; nothing is decided by it")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the date is for people; nothing is decided by it"
+)]
 fn now() -> String {
     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
 }

@@ -44,7 +44,11 @@ pub fn router(database: Database, cache: HttpCache, lifetime: ReportLifetime) ->
 }
 
 /// Puts the cache in front of the report.
-fn protected(report: MethodRouter<Shop>, cache: &HttpCache, lifetime: ReportLifetime) -> MethodRouter<Shop> {
+fn protected(
+    report: MethodRouter<Shop>,
+    cache: &HttpCache,
+    lifetime: ReportLifetime,
+) -> MethodRouter<Shop> {
     report.layer(
         cache
             .layer("report")

@@ -26,10 +26,18 @@ const STOP_DEADLINE: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// The address is taken, or the database cannot be used.
-pub async fn serve(settings: Settings, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+pub async fn serve(
+    settings: Settings,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
     // Before the database, because a taken port should be told before a second is spent on filling.
     let listener = listen(settings.listen).await?;
-    let database = Database::open(&settings.database, settings.orders).await?;
+    let mut stop = Box::pin(stop);
+    let database = tokio::select! {
+        opened = Database::open(&settings.database, settings.orders) => opened?,
+        // A large fill takes minutes. Given up half-way it leaves nothing behind.
+        () = &mut stop => return Ok(()),
+    };
     let cache = HttpCache::in_memory(CACHE_BYTES);
     let app = router(database.clone(), cache.clone(), settings.report_lifetime());
 
@@ -37,13 +45,18 @@ pub async fn serve(settings: Settings, stop: impl Future<Output = ()> + Send + '
     tell(&welcome(address, &settings.database, database.orders()));
     let served = until(stop, listener, app).await;
     // A refresh has no connection that would wait for it, and it still needs the database.
-    cache.drain(STOP_DEADLINE).await;
+    let running = cache.drain(STOP_DEADLINE).await;
+    if running > 0 {
+        tracing::warn!(running, "reports were still being computed at the deadline");
+    }
     close(&database).await;
     served.map_err(ServeError::Serve)
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })
 }
 
 /// Serves, then stops accepting and gives the open connections until the deadline: a client that
@@ -68,7 +81,10 @@ async fn until(
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "an application may use the runtime's timers")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an application may use the runtime's timers"
+)]
 async fn deadline(stopping: oneshot::Receiver<()>) {
     match stopping.await {
         Ok(()) => sleep(STOP_DEADLINE).await,
@@ -77,7 +93,10 @@ async fn deadline(stopping: oneshot::Receiver<()>) {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "an application may use the runtime's timers")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an application may use the runtime's timers"
+)]
 async fn close(database: &Database) {
     if timeout(STOP_DEADLINE, database.close()).await.is_err() {
         tracing::warn!("a query was still running at the deadline");
@@ -129,7 +148,10 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listen { address, source } => {
-                write!(f, "cannot listen on {address}: {source}; choose another address with --listen")
+                write!(
+                    f,
+                    "cannot listen on {address}: {source}; choose another address with --listen"
+                )
             }
             Self::Database(error) => error.fmt(f),
             Self::Serve(error) => write!(f, "the listener broke: {error}"),
@@ -141,7 +163,8 @@ impl Error for ServeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Listen { source, .. } => Some(source),
-            Self::Database(error) => Some(error),
+            // Its text is this one's text already.
+            Self::Database(error) => error.source(),
             Self::Serve(error) => Some(error),
         }
     }

@@ -20,17 +20,18 @@ pub struct Settings {
 
     /// The database: the path of a SQLite file, made and filled when it is missing, or a postgres:// URL.
     // The value may hold a password, which --help must not print.
-    #[arg(long, env = "AXUM_DB_DATABASE", hide_env_values = true, value_name = "PATH|URL", default_value = "axum-db.sqlite")]
+    #[arg(
+        long,
+        env = "AXUM_DB_DATABASE",
+        hide_env_values = true,
+        value_name = "PATH|URL",
+        default_value = "axum-db.sqlite"
+    )]
     pub database: DatabaseLocation,
 
     /// How many orders to fill a new database with; more make the report slower.
     #[arg(long, env = "AXUM_DB_ORDERS", value_name = "NUMBER", default_value = "60000", value_parser = orders)]
     pub orders: u32,
-
-    /// What to log, as tracing-subscriber's filter directives.
-    // sqlx warns of every wait for a connection, and a crowd on the raw route is made to wait.
-    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info,sqlx=error", value_parser = log_filter)]
-    pub log: String,
 
     /// How long a report is fresh, in seconds.
     #[arg(long, env = "AXUM_DB_MAX_AGE", value_name = "SECONDS", default_value = "60", value_parser = fresh_seconds)]
@@ -39,6 +40,11 @@ pub struct Settings {
     /// How long after that it is still served, at once, while one refresh runs, in seconds.
     #[arg(long, env = "AXUM_DB_STALE_WHILE_REVALIDATE", value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub stale_while_revalidate: u32,
+
+    /// What to log, as tracing-subscriber's filter directives.
+    // sqlx warns of every wait for a connection, and a crowd on the raw route is made to wait.
+    #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info,sqlx=error", value_parser = log_filter)]
+    pub log: String,
 }
 
 impl Settings {
@@ -55,7 +61,10 @@ impl Settings {
 /// Names are resolved too, since everybody writes `localhost:3000` sooner or later.
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
     let unknown = "give an address and a port such as 127.0.0.1:3000";
-    text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).ok_or(unknown)
+    text.to_socket_addrs()
+        .ok()
+        .and_then(|mut addresses| addresses.next())
+        .ok_or(unknown)
 }
 
 /// A full-size year takes a second to fill; a thousand times that is surely a slip of the finger.
@@ -66,16 +75,20 @@ fn orders(text: &str) -> Result<u32, &'static str> {
     }
 }
 
-/// Checked here, where the message can name the value; the filter itself cannot be cloned.
-fn log_filter(text: &str) -> Result<String, &'static str> {
-    let checked = EnvFilter::builder().parse(text);
-    checked.map(|_| text.to_owned()).map_err(|_| "give a level or directives such as info or axum_db=debug,warn")
-}
-
 fn fresh_seconds(text: &str) -> Result<NonZeroU32, &'static str> {
-    text.parse().map_err(|_| "give whole seconds, at least 1; /raw/report/… is the route without the cache")
+    text.parse()
+        .map_err(|_| "give whole seconds, at least 1; /raw/report/… is the route without the cache")
 }
 
 fn seconds(text: &str) -> Result<u32, &'static str> {
-    text.parse().map_err(|_| "give whole seconds such as 120, or 0 for none")
+    text.parse()
+        .map_err(|_| "give whole seconds such as 120, or 0 for none")
+}
+
+/// Checked here, where the message can name the value; the filter itself cannot be cloned.
+fn log_filter(text: &str) -> Result<String, &'static str> {
+    let checked = EnvFilter::builder().parse(text);
+    checked
+        .map(|_| text.to_owned())
+        .map_err(|_| "give a level or directives such as info or axum_db=debug,warn")
 }

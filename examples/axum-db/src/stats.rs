@@ -23,9 +23,9 @@ pub struct Counts {
     pub misses: u64,
     /// Went around the cache.
     pub bypassed: u64,
-    /// Got an answer that may not be shared.
+    /// Made a call of their own, since the answer may not be shared.
     pub passed: u64,
-    /// Got no answer from the handler in time, or a failed one.
+    /// Answered by the cache itself, for want of an answer in time.
     pub errors: u64,
     /// Times the handler ran behind the layer.
     pub origin_calls: u64,

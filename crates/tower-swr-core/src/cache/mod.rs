@@ -233,6 +233,11 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Cache<V, P> {
         self.sweep();
     }
 
+    /// Removes what is kept under exactly `key`.
+    pub fn remove(&self, key: &KeyRef<'_>) {
+        self.shared.near.remove(key);
+    }
+
     /// Forgets that answers of `key` may not be shared.
     pub fn forget_uncacheable(&self, key: &KeyRef<'_>) {
         if let Some(Slot::Uncacheable(_)) = self.shared.near.get(key) {

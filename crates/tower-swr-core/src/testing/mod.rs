@@ -14,10 +14,12 @@
 
 mod clock;
 mod contracts;
+mod observe;
 mod rng;
 mod spawn;
 
 pub use clock::ManualClock;
 pub use contracts::{clock_contract, rng_contract, spawn_contract};
+pub use observe::{Heard, RecordingObserver};
 pub use rng::ScriptedRng;
 pub use spawn::ManualSpawn;

@@ -46,11 +46,11 @@ impl CacheControl {
     /// Adds one line to what the earlier ones said.
     ///
     /// A member outside the grammar (`private; max-age=60`, `max-age=60 private`, a typographic hyphen, a quote that
-    /// never closes) may be a prohibition that we fail to recognise. To skip it could show one user's answer to another;
-    /// to say `no-store` costs cache hits and is visible in `Cache-Status`. The rest of the line no longer matters then:
-    /// its commas may stand inside a broken string, and nothing it says could loosen `no-store`.
+    /// never closes) may be a prohibition that we fail to recognise. To skip it could show one user's answer to
+    /// another; to say `no-store` costs cache hits and is visible in `Cache-Status`. The rest of the line no longer
+    /// matters then: its commas may stand inside a broken string, and nothing it says could loosen `no-store`.
     fn read_line(&mut self, line: &[u8]) {
-        for member in Members { rest: line } {
+        for member in Members::of(line) {
             match member {
                 Ok(directive) => self.apply(&directive),
                 Err(Unreadable) => {
@@ -122,6 +122,10 @@ impl<'a> Iterator for Members<'a> {
 }
 
 impl<'a> Members<'a> {
+    fn of(line: &'a [u8]) -> Self {
+        Self { rest: line }
+    }
+
     fn member(&mut self) -> Result<Directive<'a>, Unreadable> {
         let name = self.take_while(is_token);
         let argument = self.argument()?;
@@ -255,12 +259,40 @@ mod tests {
     }
 
     #[test]
+    fn delta_seconds_need_a_digit_and_nothing_else() {
+        assert_eq!(delta_seconds(b"07"), Some(secs(7)));
+        for text in ["", " ", "-1", "+1", "1 ", "1.0", "x"] {
+            assert_eq!(delta_seconds(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_value_that_is_no_number_is_zero() {
         for value in [
-            "", "=", "=-1", "=+60", "=60.0", "=6e1", "=a60", "=60a", "='60'", "=\"\"", "=\"-1\"",
-            "=\" 60\"", "=\"6\\0\"", " =60", "= 60", " = \"60\"", "\t=60",
+            "",
+            "=",
+            "=-1",
+            "=+60",
+            "=60.0",
+            "=6e1",
+            "=a60",
+            "=60a",
+            "='60'",
+            "=\"\"",
+            "=\"-1\"",
+            "=\" 60\"",
+            "=\"6\\0\"",
+            " =60",
+            "= 60",
+            " = \"60\"",
+            "\t=60",
         ] {
-            for name in ["max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"] {
+            for name in [
+                "max-age",
+                "s-maxage",
+                "stale-while-revalidate",
+                "stale-if-error",
+            ] {
                 let control = parse(&[&format!("{name}{value}")]);
                 let spans = [
                     control.max_age,
@@ -291,7 +323,15 @@ mod tests {
 
     #[test]
     fn a_prohibition_holds_whatever_its_argument() {
-        for argument in ["", "=", "=\"set-cookie, x\"", "=set-cookie", " = \"x\"", "=\"\"", "=0"] {
+        for argument in [
+            "",
+            "=",
+            "=\"set-cookie, x\"",
+            "=set-cookie",
+            " = \"x\"",
+            "=\"\"",
+            "=0",
+        ] {
             assert!(parse(&[&format!("private{argument}")]).private);
             assert!(parse(&[&format!("no-cache{argument}")]).no_cache);
             assert!(parse(&[&format!("no-store{argument}")]).no_store);
@@ -324,7 +364,8 @@ mod tests {
 
     #[test]
     fn unknown_well_formed_members_are_ignored() {
-        let line = "immutable, max_age=5, x-no-store, no_store, ext=\"\u{e9}\", a=, b=\"\", nostore";
+        let line =
+            "immutable, max_age=5, x-no-store, no_store, ext=\"\u{e9}\", a=, b=\"\", nostore";
         assert_eq!(parse(&[line]), CacheControl::default());
     }
 
@@ -380,7 +421,10 @@ mod tests {
                 control.stale_if_error,
             ]
         };
-        let flags_kept = flags(before).into_iter().zip(flags(after)).all(|(b, a)| b <= a);
+        let flags_kept = flags(before)
+            .into_iter()
+            .zip(flags(after))
+            .all(|(b, a)| b <= a);
         let spans_kept = spans(before)
             .into_iter()
             .zip(spans(after))

@@ -21,7 +21,7 @@ pub(crate) enum PassReason {
     Partial,
     /// `text/event-stream`: it never ends and belongs to its listener.
     EventStream,
-    /// A body over the route's limit. A judge of heads cannot see it; whoever reads them says so.
+    /// A body over the route's limit. No head shows it; whoever reads the body says so.
     TooLarge,
 }
 
@@ -51,9 +51,35 @@ impl PassReason {
             Self::NoStore | Self::Private | Self::SetCookie | Self::VaryStar | Self::TooLarge => {
                 true
             }
-            Self::NoCache | Self::VaryTooLong | Self::Status | Self::Partial | Self::EventStream => {
-                false
-            }
+            Self::NoCache
+            | Self::VaryTooLong
+            | Self::Status
+            | Self::Partial
+            | Self::EventStream => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PassReason::*;
+
+    #[test]
+    fn each_reason_has_its_word_and_only_what_the_handler_means_is_remembered() {
+        for (reason, token, remembered) in [
+            (NoStore, "no-store", true),
+            (Private, "private", true),
+            (NoCache, "no-cache", false),
+            (SetCookie, "set-cookie", true),
+            (VaryStar, "vary-star", true),
+            (VaryTooLong, "vary-unusable", false),
+            (Status, "status", false),
+            (Partial, "partial", false),
+            (EventStream, "event-stream", false),
+            (TooLarge, "too-large", true),
+        ] {
+            assert_eq!(reason.token(), token);
+            assert_eq!(reason.remembered(), remembered, "{token}");
         }
     }
 }

@@ -92,13 +92,18 @@ fn refusal(control: &CacheControl, status: StatusCode, headers: &HeaderMap) -> O
         // each burst one serial hop.
         (control.no_cache, PassReason::NoCache),
     ];
-    let mut reasons = rules.into_iter().filter_map(|(holds, reason)| holds.then_some(reason));
+    let mut reasons = rules
+        .into_iter()
+        .filter_map(|(holds, reason)| holds.then_some(reason));
     reasons.next()
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
     headers.get_all(CONTENT_TYPE).into_iter().any(|value| {
-        let essence = value.as_bytes().split(|byte| matches!(byte, b';' | b',')).next();
+        let essence = value
+            .as_bytes()
+            .split(|byte| matches!(byte, b';' | b','))
+            .next();
         essence.is_some_and(|it| it.trim_ascii().eq_ignore_ascii_case(b"text/event-stream"))
     })
 }
@@ -159,9 +164,9 @@ impl Case<'_> {
             own
         };
         let lifetime = self.lifetime(stated.span, windows);
-        // s-maxage says proxy-revalidate (RFC 9111 section 5.2.2.10). A window that the handler wrote on the same line is
-        // the more specific word and its own permission to serve stale (RFC 5861), as every CDN reads that pair; without
-        // one, nobody else's permission counts.
+        // s-maxage says proxy-revalidate (RFC 9111 section 5.2.2.10). A window that the handler wrote on the same
+        // line is the more specific word and its own permission to serve stale (RFC 5861), as every CDN reads that
+        // pair; without one, nobody else's permission counts.
         let lifetime = if stated.by_s_maxage && !own.permit_stale() {
             lifetime.must_revalidate()
         } else {
@@ -176,8 +181,8 @@ impl Case<'_> {
         self.class == StatusClass::Ok && stated.span > self.age && !stated.by_s_maxage
     }
 
-    /// Whether the answer is of any use when it arrives: fresh, or of a status that may be served stale and not past the
-    /// windows in which it may.
+    /// Whether the answer is of any use when it arrives: fresh, or of a status that may be served stale and not past
+    /// the windows in which it may.
     fn may_keep(&self, lifetime: &Lifetime) -> bool {
         if self.class.is_cacheable() {
             return lifetime.usable_on_error(self.age);
@@ -236,6 +241,542 @@ impl Windows {
 
     fn permit_stale(&self) -> bool {
         let windows = [self.stale_while_revalidate, self.stale_if_error];
-        windows.into_iter().flatten().any(|window| !window.is_zero())
+        windows
+            .into_iter()
+            .flatten()
+            .any(|window| !window.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{CACHE_CONTROL, HeaderName};
+    use proptest::prelude::*;
+    use tower_swr_core::Freshness;
+
+    use super::super::testing::{self, now, secs};
+    use super::*;
+
+    const SET_A_COOKIE: (&str, &str) = ("set-cookie", "a=1");
+    const OK: u16 = 200;
+
+    fn status(code: u16) -> StatusCode {
+        StatusCode::from_u16(code).expect("the tests use codes of three digits")
+    }
+
+    fn verdict(lifetimes: &Lifetimes, code: u16, pairs: &[(&'static str, &str)]) -> Verdict {
+        let headers = testing::headers(pairs.iter().copied());
+        judge(lifetimes, status(code), &headers, now())
+    }
+
+    /// The verdict on a default route for one line of `Cache-Control`.
+    fn said(code: u16, line: &str) -> Verdict {
+        verdict(&Lifetimes::default(), code, &[("cache-control", line)])
+    }
+
+    /// The verdict on a route that has set every lifetime: 10 s fresh, 20 s stale, 30 s on error.
+    fn said_on_a_set_route(code: u16, line: &str) -> Verdict {
+        verdict(&set_route(), code, &[("cache-control", line)])
+    }
+
+    fn set_route() -> Lifetimes {
+        Lifetimes {
+            max_age: secs(10),
+            stale_while_revalidate: Some(secs(20)),
+            stale_if_error: Some(secs(30)),
+            override_origin: false,
+        }
+    }
+
+    fn overriding_route() -> Lifetimes {
+        Lifetimes {
+            override_origin: true,
+            ..set_route()
+        }
+    }
+
+    /// `fresh` seconds, then `stale`, or `on_error` where the origin fails.
+    fn lifetime(fresh: u64, stale: u64, on_error: u64) -> Lifetime {
+        Lifetime::fresh_for(secs(fresh))
+            .stale_while_revalidate(secs(stale))
+            .stale_if_error(secs(on_error))
+    }
+
+    fn ours(lifetime: Lifetime) -> Verdict {
+        Verdict::Store {
+            lifetime,
+            ours: true,
+            initial_age: Duration::ZERO,
+        }
+    }
+
+    fn theirs(lifetime: Lifetime) -> Verdict {
+        Verdict::Store {
+            lifetime,
+            ours: false,
+            initial_age: Duration::ZERO,
+        }
+    }
+
+    fn aged(verdict: Verdict, age: u64) -> Verdict {
+        match verdict {
+            Verdict::Store { lifetime, ours, .. } => Verdict::Store {
+                lifetime,
+                ours,
+                initial_age: secs(age),
+            },
+            other => other,
+        }
+    }
+
+    #[test]
+    fn a_silent_200_gets_the_routes_lifetimes() {
+        assert_eq!(said(OK, ""), ours(lifetime(60, 120, 0)));
+        assert_eq!(said(OK, "public, ext=1"), ours(lifetime(60, 120, 0)));
+        assert_eq!(said_on_a_set_route(OK, ""), ours(lifetime(10, 20, 30)));
+    }
+
+    #[test]
+    fn a_route_without_max_age_keeps_nothing_of_its_own() {
+        let route = Lifetimes {
+            max_age: Duration::ZERO,
+            ..set_route()
+        };
+        assert_eq!(verdict(&route, OK, &[]), Verdict::Share);
+        let windows = (
+            "cache-control",
+            "stale-while-revalidate=9, stale-if-error=9",
+        );
+        assert_eq!(verdict(&route, OK, &[windows]), Verdict::Share);
+        let stated = ("cache-control", "max-age=5");
+        assert_eq!(verdict(&route, OK, &[stated]), theirs(lifetime(5, 20, 30)));
+    }
+
+    #[test]
+    fn only_200_gets_the_routes_lifetimes() {
+        for code in 200..=999 {
+            let verdict = said_on_a_set_route(code, "");
+            let expected = match code {
+                200 => ours(lifetime(10, 20, 30)),
+                206 | 304 => Verdict::Pass(PassReason::Partial),
+                203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 => Verdict::Share,
+                500.. => Verdict::Failure,
+                _ => Verdict::Pass(PassReason::Status),
+            };
+            assert_eq!(verdict, expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn any_whole_status_is_stored_with_a_freshness_of_its_own() {
+        for code in [
+            200, 203, 204, 299, 300, 301, 302, 303, 307, 308, 400, 401, 403, 404, 429, 500, 501,
+            503, 600,
+        ] {
+            assert_eq!(said(code, "max-age=5"), theirs(lifetime(5, 0, 0)), "{code}");
+            assert_eq!(
+                said(code, "s-maxage=5"),
+                theirs(lifetime(5, 0, 0).must_revalidate()),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_partial_answer_is_never_shared() {
+        for code in [100, 101, 103, 199, 206, 304] {
+            for line in ["", "max-age=60", "public, s-maxage=60"] {
+                assert_eq!(
+                    said(code, line),
+                    Verdict::Pass(PassReason::Partial),
+                    "{code} {line}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_prohibition_goes_before_everything_else() {
+        let fresh = ("cache-control", "public, max-age=60, s-maxage=60");
+        for (prohibition, reason) in [
+            (SET_A_COOKIE, PassReason::SetCookie),
+            (("cache-control", "no-store"), PassReason::NoStore),
+            (
+                ("cache-control", "must-understand, no-store"),
+                PassReason::NoStore,
+            ),
+            (("cache-control", "max-age=\"60"), PassReason::NoStore),
+            (("cache-control", "private"), PassReason::Private),
+            (("cache-control", "private=\"x-user\""), PassReason::Private),
+            (("vary", "*"), PassReason::VaryStar),
+            (("vary", "accept, *"), PassReason::VaryStar),
+        ] {
+            for code in [100, 200, 206, 302, 304, 404, 500, 999] {
+                for route in [Lifetimes::default(), set_route(), overriding_route()] {
+                    let verdict = verdict(&route, code, &[fresh, prohibition]);
+                    assert_eq!(verdict, Verdict::Pass(reason), "{code} {prohibition:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_most_telling_reason_is_given() {
+        let pairs = [
+            SET_A_COOKIE,
+            ("cache-control", "no-cache, private, no-store"),
+            ("vary", "*"),
+        ];
+        let reasons = [
+            PassReason::SetCookie,
+            PassReason::NoStore,
+            PassReason::VaryStar,
+        ];
+        for (skipped, reason) in reasons.into_iter().enumerate() {
+            let verdict = verdict(&Lifetimes::default(), OK, &pairs[skipped..]);
+            assert_eq!(verdict, Verdict::Pass(reason));
+        }
+    }
+
+    #[test]
+    fn no_cache_passes_and_is_not_remembered() {
+        for line in [
+            "no-cache",
+            "no-cache, max-age=60",
+            "no-cache=\"x\", s-maxage=60",
+        ] {
+            for code in [200, 302, 404, 500] {
+                assert_eq!(
+                    said(code, line),
+                    Verdict::Pass(PassReason::NoCache),
+                    "{code} {line}"
+                );
+            }
+        }
+        let line = ("cache-control", "no-cache");
+        let verdict = verdict(&overriding_route(), OK, &[line]);
+        assert_eq!(verdict, Verdict::Pass(PassReason::NoCache));
+    }
+
+    #[test]
+    fn an_event_stream_passes() {
+        for kind in [
+            "text/event-stream",
+            "Text/Event-Stream; charset=utf-8",
+            " text/event-stream ;x",
+        ] {
+            let pairs = [("content-type", kind), ("cache-control", "max-age=60")];
+            let verdict = verdict(&overriding_route(), OK, &pairs);
+            assert_eq!(verdict, Verdict::Pass(PassReason::EventStream), "{kind}");
+        }
+        for kind in [
+            "text/html",
+            "text/event-stream-not",
+            "",
+            "application/json; x=text/event-stream",
+        ] {
+            let verdict = verdict(&Lifetimes::default(), OK, &[("content-type", kind)]);
+            assert_eq!(verdict, ours(lifetime(60, 120, 0)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn the_handlers_freshness_replaces_the_routes() {
+        assert_eq!(said(OK, "max-age=5"), theirs(lifetime(5, 0, 0)));
+        assert_eq!(said(OK, "max-age=500"), theirs(lifetime(500, 0, 0)));
+        let expires = [("expires", "Tue, 14 Nov 2023 22:13:27 GMT")];
+        assert_eq!(
+            verdict(&Lifetimes::default(), OK, &expires),
+            theirs(lifetime(7, 0, 0))
+        );
+    }
+
+    #[test]
+    fn the_handlers_windows_win_over_the_routes() {
+        for (line, verdict) in [
+            ("stale-while-revalidate=1", ours(lifetime(10, 1, 30))),
+            ("stale-if-error=1", ours(lifetime(10, 20, 1))),
+            (
+                "stale-while-revalidate=0, stale-if-error=0",
+                ours(lifetime(10, 0, 0)),
+            ),
+            ("stale-while-revalidate=x", ours(lifetime(10, 0, 30))),
+            (
+                "max-age=5, stale-while-revalidate=1",
+                theirs(lifetime(5, 1, 30)),
+            ),
+            ("max-age=5, stale-if-error=1", theirs(lifetime(5, 20, 1))),
+        ] {
+            assert_eq!(said_on_a_set_route(OK, line), verdict, "{line}");
+        }
+    }
+
+    #[test]
+    fn windows_set_on_the_route_follow_a_stated_freshness_and_the_default_does_not() {
+        assert_eq!(
+            said_on_a_set_route(OK, "max-age=5"),
+            theirs(lifetime(5, 20, 30))
+        );
+        assert_eq!(said(OK, "max-age=5"), theirs(lifetime(5, 0, 0)));
+    }
+
+    #[test]
+    fn the_routes_windows_follow_200_only() {
+        for code in [302, 404, 503] {
+            assert_eq!(
+                said_on_a_set_route(code, "max-age=5"),
+                theirs(lifetime(5, 0, 0))
+            );
+            let line = "max-age=5, stale-while-revalidate=7, stale-if-error=9";
+            assert_eq!(said_on_a_set_route(code, line), theirs(lifetime(5, 7, 9)));
+        }
+    }
+
+    #[test]
+    fn s_maxage_forbids_stale_unless_its_own_handler_allows_it() {
+        let forbidden = theirs(lifetime(5, 0, 0).must_revalidate());
+        for (line, verdict) in [
+            ("s-maxage=5", forbidden.clone()),
+            ("s-maxage=5, max-age=60", forbidden.clone()),
+            ("s-maxage=5, stale-while-revalidate=0", forbidden.clone()),
+            (
+                "s-maxage=5, stale-while-revalidate=7",
+                theirs(lifetime(5, 7, 0)),
+            ),
+            ("s-maxage=5, stale-if-error=9", theirs(lifetime(5, 0, 9))),
+            (
+                "s-maxage=5, stale-while-revalidate=7, must-revalidate",
+                forbidden.clone(),
+            ),
+            ("s-maxage=5, stale-if-error=9, proxy-revalidate", forbidden),
+        ] {
+            assert_eq!(said_on_a_set_route(OK, line), verdict, "{line}");
+        }
+    }
+
+    #[test]
+    fn must_revalidate_forbids_stale_whoever_set_the_window() {
+        for word in ["must-revalidate", "proxy-revalidate"] {
+            let line = format!("{word}, stale-while-revalidate=7, stale-if-error=9");
+            assert_eq!(
+                said_on_a_set_route(OK, &line),
+                ours(lifetime(10, 0, 0).must_revalidate())
+            );
+            let line = format!("max-age=5, {line}");
+            assert_eq!(
+                said_on_a_set_route(OK, &line),
+                theirs(lifetime(5, 0, 0).must_revalidate())
+            );
+            let line = format!("max-age=0, {line}");
+            assert_eq!(said_on_a_set_route(OK, &line), Verdict::Share);
+        }
+    }
+
+    #[test]
+    fn a_freshness_of_zero_is_shared_and_not_kept() {
+        for line in [
+            "max-age=0",
+            "s-maxage=0, max-age=60",
+            "max-age=-1",
+            "max-age=x",
+            "max-age=60, max-age=0",
+        ] {
+            for (code, verdict) in [
+                (200, Verdict::Share),
+                (204, Verdict::Share),
+                (404, Verdict::Share),
+                (302, Verdict::Pass(PassReason::Status)),
+                (429, Verdict::Pass(PassReason::Status)),
+                (503, Verdict::Failure),
+            ] {
+                assert_eq!(said_on_a_set_route(code, line), verdict, "{code} {line}");
+            }
+        }
+        assert_eq!(
+            verdict(&set_route(), OK, &[("expires", "0")]),
+            Verdict::Share
+        );
+    }
+
+    #[test]
+    fn a_handler_may_ask_to_be_served_stale_from_the_start() {
+        for (line, kept) in [
+            ("max-age=0, stale-while-revalidate=7", lifetime(0, 7, 0)),
+            ("s-maxage=0, stale-while-revalidate=7", lifetime(0, 7, 0)),
+            ("max-age=0, stale-if-error=9", lifetime(0, 0, 9)),
+            (
+                "max-age=0, stale-while-revalidate=7, stale-if-error=9",
+                lifetime(0, 7, 9),
+            ),
+        ] {
+            for code in [200, 301, 404] {
+                assert_eq!(
+                    said_on_a_set_route(code, line),
+                    theirs(kept),
+                    "{code} {line}"
+                );
+            }
+            assert_eq!(said(302, line), Verdict::Pass(PassReason::Status), "{line}");
+            assert_eq!(said(503, line), Verdict::Failure, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_answer_older_than_its_freshness_counts_as_stale() {
+        for (code, age, line, expected) in [
+            (200, "4", "max-age=5", aged(theirs(lifetime(5, 20, 30)), 4)),
+            (200, "5", "max-age=5", Verdict::Share),
+            (404, "5", "max-age=5", Verdict::Share),
+            (302, "5", "max-age=5", Verdict::Pass(PassReason::Status)),
+            (503, "5", "max-age=5", Verdict::Failure),
+            (
+                200,
+                "6",
+                "max-age=5, stale-while-revalidate=2",
+                aged(theirs(lifetime(5, 2, 0)), 6),
+            ),
+            (
+                200,
+                "7",
+                "max-age=5, stale-while-revalidate=2",
+                Verdict::Share,
+            ),
+            (200, "9", "", aged(ours(lifetime(10, 20, 30)), 9)),
+            (200, "10", "", Verdict::Share),
+            (200, "junk", "max-age=5", theirs(lifetime(5, 20, 30))),
+        ] {
+            let pairs = [("age", age), ("cache-control", line)];
+            assert_eq!(
+                verdict(&set_route(), code, &pairs),
+                expected,
+                "{code} {age} {line}"
+            );
+        }
+    }
+
+    #[test]
+    fn must_understand_keeps_only_the_statuses_we_know_rules_for() {
+        let line = "max-age=5, must-understand";
+        for code in [200, 301, 404] {
+            assert_eq!(said(code, line), theirs(lifetime(5, 0, 0)), "{code}");
+        }
+        assert_eq!(said(299, line), Verdict::Pass(PassReason::Status));
+        assert_eq!(said(599, line), Verdict::Failure);
+    }
+
+    #[test]
+    fn an_overriding_route_replaces_freshness_and_windows_of_200_only() {
+        let said = |code, line| verdict(&overriding_route(), code, &[("cache-control", line)]);
+        for line in [
+            "",
+            "max-age=0",
+            "max-age=500, stale-while-revalidate=7, stale-if-error=9",
+            "s-maxage=500",
+            "s-maxage=0, stale-while-revalidate=7",
+        ] {
+            assert_eq!(said(OK, line), ours(lifetime(10, 20, 30)), "{line}");
+        }
+        assert_eq!(said(404, "max-age=5"), theirs(lifetime(5, 0, 0)));
+        assert_eq!(said(404, "max-age=0"), Verdict::Share);
+        assert_eq!(said(302, ""), Verdict::Pass(PassReason::Status));
+        let kept = ours(lifetime(10, 0, 0).must_revalidate());
+        assert_eq!(said(OK, "max-age=500, must-revalidate"), kept);
+    }
+
+    #[test]
+    fn an_overriding_route_without_max_age_keeps_nothing() {
+        let route = Lifetimes {
+            max_age: Duration::ZERO,
+            ..overriding_route()
+        };
+        let stated = ("cache-control", "max-age=60, stale-while-revalidate=60");
+        assert_eq!(verdict(&route, OK, &[stated]), Verdict::Share);
+    }
+
+    fn routes() -> impl Strategy<Value = Lifetimes> {
+        let window = || proptest::option::of((0u64..200).prop_map(secs));
+        let parts = (0u64..100, window(), window(), any::<bool>());
+        parts.prop_map(
+            |(max_age, stale_while_revalidate, stale_if_error, override_origin)| Lifetimes {
+                max_age: secs(max_age),
+                stale_while_revalidate,
+                stale_if_error,
+                override_origin,
+            },
+        )
+    }
+
+    fn statuses() -> impl Strategy<Value = StatusCode> {
+        let common =
+            proptest::sample::select(&[200u16, 200, 200, 301, 302, 404, 429, 500, 503][..]);
+        prop_oneof![common, 100u16..1000].prop_map(status)
+    }
+
+    fn with(headers: &HeaderMap, name: &'static str, value: &str) -> HeaderMap {
+        let mut longer = headers.clone();
+        longer.append(HeaderName::from_static(name), testing::value(value));
+        longer
+    }
+
+    proptest! {
+        #[test]
+        fn any_head_is_judged_without_panic(
+            route in routes(), status in statuses(), headers in testing::header_lists(),
+        ) {
+            judge(&route, status, &headers, now());
+            judge(&route, status, &headers, SystemTime::UNIX_EPOCH);
+        }
+
+        #[test]
+        fn a_prohibition_added_to_any_head_passes(
+            route in routes(), status in statuses(), headers in testing::header_lists(),
+        ) {
+            let prohibitions = [
+                ("cache-control", "no-store"),
+                ("cache-control", "private"),
+                ("cache-control", "no-cache"),
+                ("cache-control", "max-age=\"60"),
+                ("set-cookie", "a=1"),
+                ("vary", "*"),
+            ];
+            for (name, value) in prohibitions {
+                let verdict = judge(&route, status, &with(&headers, name, value), now());
+                prop_assert!(matches!(verdict, Verdict::Pass(_)), "{name}: {value} gave {verdict:?}");
+            }
+        }
+
+        #[test]
+        fn must_revalidate_added_to_any_head_forbids_stale(
+            route in routes(), status in statuses(), headers in testing::header_lists(),
+        ) {
+            let headers = with(&headers, "cache-control", "must-revalidate");
+            if let Verdict::Store { lifetime, .. } = judge(&route, status, &headers, now()) {
+                prop_assert!(lifetime.forbids_stale());
+                prop_assert_eq!(lifetime.stale_window().max(lifetime.error_window()), Duration::ZERO);
+            }
+        }
+
+        #[test]
+        fn a_shorter_freshness_added_to_any_head_never_lengthens(
+            status in statuses(), headers in testing::header_lists(), span in 0u64..100,
+        ) {
+            let shorter = with(&headers, "cache-control", &format!("s-maxage={span}, max-age={span}"));
+            if let Verdict::Store { lifetime, ours, .. } = judge(&set_route(), status, &shorter, now()) {
+                prop_assert!(!ours);
+                prop_assert!(lifetime.fresh() <= secs(span));
+            }
+        }
+
+        #[test]
+        fn what_is_stored_is_of_use_and_ours_only_for_200(
+            route in routes(), status in statuses(), headers in testing::header_lists(),
+        ) {
+            if let Verdict::Store { lifetime, ours, initial_age } = judge(&route, status, &headers, now()) {
+                prop_assert!(lifetime.usable_on_error(initial_age));
+                prop_assert!(!ours || status == StatusCode::OK);
+                prop_assert!(!ours || lifetime.freshness(initial_age) == Freshness::Fresh);
+                prop_assert!(ours || headers.contains_key(CACHE_CONTROL) || headers.contains_key("expires"));
+            }
+        }
     }
 }

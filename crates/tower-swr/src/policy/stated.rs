@@ -31,10 +31,11 @@ impl Stated {
     }
 }
 
-/// The `Age` with which a response arrives (RFC 9111 section 5.1): the first member of the list; an invalid one is ignored.
+/// The `Age` with which a response arrives (RFC 9111 section 5.1): the first member of the list; an invalid one is
+/// ignored.
 ///
-/// The apparent age, `now` minus `Date`, is deliberately left out, as section 4.2.3 allows: it would count the difference
-/// of two machines' clocks as age, and an origin one minute slow would never be cached.
+/// The apparent age, `now` minus `Date`, is deliberately left out, as section 4.2.3 allows: it would count the
+/// difference of two machines' clocks as age, and an origin one minute slow would never be cached.
 pub(super) fn initial_age(headers: &HeaderMap) -> Duration {
     let line = headers.get(AGE).map_or(&b""[..], HeaderValue::as_bytes);
     let mut members = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
@@ -42,8 +43,8 @@ pub(super) fn initial_age(headers: &HeaderMap) -> Duration {
     first.and_then(delta_seconds).unwrap_or_default()
 }
 
-/// `Expires` minus `Date`. Anything that is no date, `0` above all, has expired (RFC 9111 section 5.3); of several dates
-/// the earliest counts.
+/// `Expires` minus `Date`. Anything that is no date, `0` above all, has expired (RFC 9111 section 5.3); of several
+/// dates the earliest counts.
 fn expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let from = date(headers).unwrap_or(now);
     let spans = headers.get_all(EXPIRES).into_iter().map(|value| {
@@ -55,7 +56,11 @@ fn expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 
 /// Of several `Date`s the latest, which leaves the least freshness.
 fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    headers.get_all(DATE).into_iter().filter_map(http_date).max()
+    headers
+        .get_all(DATE)
+        .into_iter()
+        .filter_map(http_date)
+        .max()
 }
 
 fn http_date(value: &HeaderValue) -> Option<SystemTime> {
@@ -88,7 +93,10 @@ mod tests {
     #[test]
     fn nothing_said_is_no_freshness() {
         assert_eq!(freshness(&[]), None);
-        assert_eq!(freshness(&[("date", AT_20), ("cache-control", "public")]), None);
+        assert_eq!(
+            freshness(&[("date", AT_20), ("cache-control", "public")]),
+            None
+        );
         assert_eq!(freshness(&[("last-modified", BEFORE)]), None);
     }
 
@@ -106,7 +114,10 @@ mod tests {
         let invalid = ("cache-control", "s-maxage=x, max-age=5");
         assert_eq!(freshness(&[invalid]), Some(Duration::ZERO));
         let invalid = ("cache-control", "max-age");
-        assert_eq!(freshness(&[invalid, ("expires", AT_60)]), Some(Duration::ZERO));
+        assert_eq!(
+            freshness(&[invalid, ("expires", AT_60)]),
+            Some(Duration::ZERO)
+        );
     }
 
     #[test]
@@ -123,24 +134,53 @@ mod tests {
     fn expires_counts_from_date_and_else_from_now() {
         for expires in [AT_60, AT_60_RFC_850, AT_60_ASCTIME] {
             assert_eq!(freshness(&[("expires", expires)]), Some(secs(60)));
-            assert_eq!(freshness(&[("expires", expires), ("date", AT_20)]), Some(secs(40)));
-            assert_eq!(freshness(&[("expires", expires), ("date", "soon")]), Some(secs(60)));
+            assert_eq!(
+                freshness(&[("expires", expires), ("date", AT_20)]),
+                Some(secs(40))
+            );
+            assert_eq!(
+                freshness(&[("expires", expires), ("date", "soon")]),
+                Some(secs(60))
+            );
         }
     }
 
     #[test]
     fn expires_that_is_past_or_no_date_has_expired() {
-        for expires in ["0", "-1", "", "never", BEFORE, "Tue, 14 Nov 2023 22:14:20", "\u{e9}", "60",
-                        "Wed, 14 Nov 2023 22:14:20 GMT", "Tue, 31 Feb 2023 22:14:20 GMT"] {
-            assert_eq!(freshness(&[("expires", expires)]), Some(Duration::ZERO), "{expires}");
+        for expires in [
+            "0",
+            "-1",
+            "",
+            "never",
+            BEFORE,
+            "Tue, 14 Nov 2023 22:14:20",
+            "\u{e9}",
+            "60",
+            "Wed, 14 Nov 2023 22:14:20 GMT",
+            "Tue, 31 Feb 2023 22:14:20 GMT",
+        ] {
+            assert_eq!(
+                freshness(&[("expires", expires)]),
+                Some(Duration::ZERO),
+                "{expires}"
+            );
         }
-        assert_eq!(freshness(&[("expires", AT_20), ("date", AT_60)]), Some(Duration::ZERO));
+        assert_eq!(
+            freshness(&[("expires", AT_20), ("date", AT_60)]),
+            Some(Duration::ZERO)
+        );
     }
 
     #[test]
     fn of_several_dates_those_count_that_leave_the_least() {
-        assert_eq!(freshness(&[("expires", AT_60), ("expires", AT_20)]), Some(secs(20)));
-        assert_eq!(freshness(&[("expires", AT_60), ("expires", "0")]), Some(Duration::ZERO));
+        assert_eq!(
+            freshness(&[("expires", AT_60), ("expires", AT_20)]),
+            Some(secs(20))
+        );
+        assert_eq!(
+            freshness(&[("expires", AT_60), ("expires", "0")]),
+            Some(Duration::ZERO)
+        );
         let dates = [("expires", AT_60), ("date", AT_20), ("date", BEFORE)];
         assert_eq!(freshness(&dates), Some(secs(40)));
     }
@@ -156,7 +196,9 @@ mod tests {
 
     #[test]
     fn an_invalid_age_is_ignored_and_a_huge_one_saturates() {
-        for line in ["", "abc", "-1", "+1", "1.5", "7200;x", "\"5\"", "abc, 50", "\u{e9}"] {
+        for line in [
+            "", "abc", "-1", "+1", "1.5", "7200;x", "\"5\"", "abc, 50", "\u{e9}",
+        ] {
             assert_eq!(age(&[line]), Duration::ZERO, "{line}");
         }
         assert_eq!(age(&["99999999999999999999999"]), secs(1 << 31));

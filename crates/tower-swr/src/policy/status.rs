@@ -35,7 +35,10 @@ impl StatusClass {
 /// Whether a status never comes with a whole answer: 1xx, 206, 304.
 pub(super) fn is_partial(status: StatusCode) -> bool {
     status.is_informational()
-        || matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED)
+        || matches!(
+            status,
+            StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED
+        )
 }
 
 #[cfg(test)]
@@ -61,7 +64,9 @@ mod tests {
 
     #[test]
     fn interim_ranged_and_unmodified_answers_are_partial() {
-        let partial: Vec<u16> = (100..=999).filter(|code| is_partial(status(*code))).collect();
+        let partial: Vec<u16> = (100..=999)
+            .filter(|code| is_partial(status(*code)))
+            .collect();
         let interim = 100..=199;
         assert_eq!(partial, interim.chain([206, 304]).collect::<Vec<_>>());
     }

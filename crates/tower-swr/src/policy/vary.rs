@@ -86,5 +86,158 @@ pub(super) fn names_star(response: &HeaderMap) -> bool {
 fn members(response: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let lines = response.get_all(VARY).into_iter();
     let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    members.map(<[u8]>::trim_ascii).filter(|member| !member.is_empty())
+    members
+        .map(<[u8]>::trim_ascii)
+        .filter(|member| !member.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{ACCEPT, ACCEPT_ENCODING, COOKIE};
+    use proptest::prelude::*;
+
+    use super::super::testing;
+    use super::*;
+
+    fn parse(lines: &[&str]) -> Result<VaryNames, PassReason> {
+        parse_without(lines, &[])
+    }
+
+    fn parse_without(lines: &[&str], ignored: &[HeaderName]) -> Result<VaryNames, PassReason> {
+        let pairs = lines.iter().map(|line| ("vary", *line));
+        VaryNames::parse(&testing::headers(pairs), ignored)
+    }
+
+    fn names(lines: &[&str]) -> VaryNames {
+        parse(lines).expect("the test writes names only")
+    }
+
+    fn text(names: &VaryNames) -> Vec<&str> {
+        names.iter().map(HeaderName::as_str).collect()
+    }
+
+    #[test]
+    fn names_are_lower_case_sorted_and_without_duplicates() {
+        for lines in [
+            &["Accept-Encoding, accept,x-b"][..],
+            &["x-b", "ACCEPT", "accept-encoding, Accept"],
+            &[" , x-b ,,\taccept\t, accept-encoding,"],
+        ] {
+            assert_eq!(
+                text(&names(lines)),
+                ["accept", "accept-encoding", "x-b"],
+                "{lines:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_named_is_empty() {
+        for lines in [&[][..], &[""], &[" , ,"]] {
+            assert!(names(lines).is_empty(), "{lines:?}");
+        }
+        assert!(!names(&["accept"]).is_empty());
+    }
+
+    #[test]
+    fn a_star_anywhere_is_a_star() {
+        for lines in [
+            &["*"][..],
+            &["*, *"],
+            &["", "*"],
+            &[", *"],
+            &["accept,*"],
+            &["*", "no name"],
+            &["no name", "*"],
+        ] {
+            assert_eq!(parse(lines), Err(PassReason::VaryStar), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_no_field_name_is_refused() {
+        for line in [
+            "accept encoding",
+            "accept;q=1",
+            "\"accept\"",
+            ":path",
+            "\u{e9}",
+            "accept, **(",
+        ] {
+            assert_eq!(parse(&[line]), Err(PassReason::VaryTooLong), "{line}");
+        }
+        assert_eq!(parse(&[&"a".repeat(70_000)]), Err(PassReason::VaryTooLong));
+    }
+
+    #[test]
+    fn sixteen_names_are_kept_apart_and_seventeen_are_not() {
+        let list = |count| {
+            (0..count)
+                .map(|n| format!("x-{n}"))
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        assert_eq!(text(&names(&[&list(16), &list(16)])).len(), 16);
+        assert_eq!(parse(&[&list(17)]), Err(PassReason::VaryTooLong));
+        let ignored = [HeaderName::from_static("x-3")];
+        assert!(parse_without(&[&list(17)], &ignored).is_ok());
+    }
+
+    #[test]
+    fn ignored_names_are_left_out() {
+        let names = parse_without(&["Cookie, Accept"], &[COOKIE]);
+        assert_eq!(names.as_ref().map(text), Ok(vec!["accept"]));
+        let names = parse_without(&["Cookie"], &[COOKIE]);
+        assert_eq!(names.map(|names| names.is_empty()), Ok(true));
+    }
+
+    #[test]
+    fn a_union_has_the_names_of_both() {
+        let (some, others) = (names(&["b, a"]), names(&["c, b"]));
+        assert_eq!(some.union(&others), names(&["a, b, c"]));
+        assert_eq!(some.union(&others), others.union(&some));
+        assert_eq!(some.union(&names(&[])), some);
+        assert_eq!(names(&[]).union(&some), some);
+        assert_eq!(some.union(&some), some);
+    }
+
+    #[test]
+    fn a_selection_is_written_as_name_presence_and_value() {
+        let names = names(&["accept, accept-encoding, cookie"]);
+        let request = testing::headers([("accept-encoding", "gzip, br"), ("accept", "")]);
+        let mut written = Vec::new();
+        names.write_selection(&request, |piece| written.push(piece.to_vec()));
+        let pieces: Vec<&[u8]> = vec![
+            ACCEPT.as_str().as_bytes(),
+            b"1",
+            b"",
+            ACCEPT_ENCODING.as_str().as_bytes(),
+            b"1",
+            b"gzip,br",
+            COOKIE.as_str().as_bytes(),
+            b"0",
+            b"",
+        ];
+        assert_eq!(written, pieces);
+    }
+
+    proptest! {
+        #[test]
+        fn any_response_is_read_without_panic(headers in testing::header_lists()) {
+            if let Ok(names) = VaryNames::parse(&headers, &[ACCEPT]) {
+                prop_assert!(names.0.is_sorted_by_key(HeaderName::as_str));
+                prop_assert!(names.0.len() <= MAX_NAMES && !names.0.contains(&ACCEPT));
+            }
+        }
+
+        #[test]
+        fn a_further_line_never_removes_a_name(headers in testing::header_lists(), line in testing::values()) {
+            let mut longer = headers.clone();
+            longer.append(VARY, line);
+            if let Ok(after) = VaryNames::parse(&longer, &[]) {
+                let before = VaryNames::parse(&headers, &[]);
+                prop_assert_eq!(before.map(|before| before.union(&after)), Ok(after));
+            }
+        }
+    }
 }

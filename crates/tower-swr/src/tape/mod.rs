@@ -25,14 +25,14 @@ use std::time::Duration;
 use tower_swr_core::Clock;
 
 pub(crate) use reader::TapeReader;
-pub(crate) use writer::{NoReaders, TapeWriter};
+pub(crate) use writer::TapeWriter;
 
 use reel::Reel;
 
 /// A new tape: its writer and its first reader, from which all others are cloned.
 ///
-/// `limit` counts bytes, and 64 more for each chunk, which is about what a chunk costs beside its bytes: without them a
-/// body of one-byte chunks would take a hundred times its limit. The chunk that crosses the limit is still taken whole.
+/// `limit` counts bytes, and 64 more for each chunk: without them a body of one-byte chunks would take a hundred times
+/// its limit. So a body of exactly `limit` bytes is over the limit. The chunk that crosses it is still taken whole.
 ///
 /// `idle` is how long the writer waits, over the limit, for a reader that does not move.
 pub(crate) fn tape(
@@ -54,6 +54,20 @@ impl Tape {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The tape is over its limit and every reader has left: what follows is neither stored nor sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoReaders;
+
+impl fmt::Display for NoReaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "every client left while the answer was larger than the body limit: cancel the origin's body",
+        )
+    }
+}
+
+impl Error for NoReaders {}
 
 /// Why a body ended early, as its readers are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +97,8 @@ impl fmt::Display for TapeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Cut(CutReason::Failed) => {
-                "the origin's body failed before its end: this answer is incomplete and was not stored, request it again"
+                "the origin's body failed before its end: this answer is incomplete and was not stored, \
+                 request it again"
             }
             Self::Cut(CutReason::Stalled) => {
                 "the origin's body sent nothing for the idle timeout: this answer is incomplete and was not stored, \

@@ -45,8 +45,8 @@ impl Parked {
         self.wakers.try_remove(seat.key)
     }
 
-    /// Ends the round: its wakers are swapped into `woken`, which must be empty, for the caller to wake behind the lock.
-    /// The two slabs take turns, so that waking allocates nothing once both have grown.
+    /// Ends the round: its wakers are swapped into `woken`, which must be empty, for the caller to wake behind the
+    /// lock. The two slabs take turns, so that waking allocates nothing once both have grown.
     pub(super) fn take(&mut self, woken: &mut Slab<Waker>) {
         mem::swap(&mut self.wakers, woken);
         self.round += 1;

@@ -10,10 +10,10 @@ use http::HeaderMap;
 use slab::Slab;
 
 use super::parked::Parked;
-use super::writer::NoReaders;
-use super::TapeError;
+use super::{NoReaders, TapeError};
 
-/// What a chunk costs beside its bytes: its slot here and what the allocator adds.
+/// What a chunk counts beside its bytes. Measured are up to 112 (the slot here, the allocator's own, and the counter
+/// that `Bytes` makes when it is first cloned), so a limit filled by one-byte chunks takes 1.7 times its size.
 pub(super) const CHUNK_OVERHEAD: usize = 64;
 
 /// The chunks, and how many readers stand before each of them.
@@ -21,7 +21,8 @@ pub(super) const CHUNK_OVERHEAD: usize = 64;
 /// Readers are counted, not listed: each knows its own position, and the slowest ones are those before the first chunk.
 /// So a step costs the same with ten thousand readers as with one, and nobody ever searches for the slowest.
 ///
-/// Invariant, once the reel [forgets](Reel::forgets): some reader stands before the first chunk, or there is none.
+/// Invariant, once the reel [forgets](Reel::forgets): if there are readers and chunks, some reader stands before the
+/// first chunk.
 pub(super) struct Reel {
     chunks: VecDeque<Chunk>,
     /// The position of the first chunk. A reader whose position is smaller was cut off.
@@ -93,7 +94,12 @@ impl Reel {
 
     /// All that was written, as long as all of it is here.
     pub(super) fn kept(&self) -> Option<Vec<Bytes>> {
-        (!self.overflowed).then(|| self.chunks.iter().map(|chunk| chunk.bytes.clone()).collect())
+        (!self.overflowed).then(|| {
+            self.chunks
+                .iter()
+                .map(|chunk| chunk.bytes.clone())
+                .collect()
+        })
     }
 
     /// Returns the trailers it replaces.
@@ -111,7 +117,7 @@ impl Reel {
         };
         let forgets = self.forgets();
         let Some(chunk) = self.chunks.get_mut(offset) else {
-            return self.at_end();
+            return self.read_end();
         };
         chunk.readers -= 1;
         let passed = forgets && offset == 0 && chunk.readers == 0;
@@ -167,7 +173,11 @@ impl Reel {
     /// The writer, where it waits and what happened since the first chunk was `first` lets it go on.
     #[must_use]
     pub(super) fn writer_since(&mut self, first: u64) -> Option<Waker> {
-        if self.moved_since(first) { self.writer.take() } else { None }
+        if self.moved_since(first) {
+            self.writer.take()
+        } else {
+            None
+        }
     }
 
     // The writer's side.
@@ -203,9 +213,10 @@ impl Reel {
         self.sweep()
     }
 
-    /// Whether the first chunk is another than `first`, or all readers have left.
+    /// Whether the slowest readers are no longer those at `first`, as when the last of all has left: over the limit a
+    /// chunk goes with the last who stood before it.
     pub(super) fn moved_since(&self, first: u64) -> bool {
-        self.first != first || self.readers == 0
+        self.first != first
     }
 
     /// Has the writer woken once the slowest reader moves; returns the waker it replaces.
@@ -251,7 +262,7 @@ impl Reel {
 
     // Below: private helpers.
 
-    fn at_end(&self) -> Read {
+    fn read_end(&self) -> Read {
         match self.end {
             None => Read::Nothing,
             Some(Ok(())) => Read::End(Ok(self.trailers.clone())),

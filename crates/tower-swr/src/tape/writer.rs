@@ -1,7 +1,5 @@
 //! The fill's end of the tape.
 
-use std::error::Error;
-use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -13,7 +11,7 @@ use slab::Slab;
 use tower_swr_core::Clock;
 
 use super::reel::Room;
-use super::{Tape, TapeError};
+use super::{NoReaders, Tape, TapeError};
 
 /// A chunk smaller than this is copied: it is often a slice of a connection's whole read buffer, which it would pin for
 /// as long as anybody may read it. `Bytes` does not tell; a larger chunk pins little beside itself.
@@ -24,16 +22,12 @@ const COPY_BELOW: usize = 4 * 1024;
 /// Dropped before [`finish`](Self::finish) or [`cut`](Self::cut) it ends the tape with [`TapeError::Abandoned`]: a
 /// truncated body never passes as complete.
 pub(crate) struct TapeWriter {
-    tape: Arc<Tape>,
+    pub(super) tape: Arc<Tape>,
     clock: Arc<dyn Clock>,
     idle: Duration,
     /// Takes turns with the reel's wakers; empty between the calls.
     woken: Slab<Waker>,
 }
-
-/// The tape is over its limit and every reader has left: what follows is neither stored nor sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NoReaders;
 
 impl TapeWriter {
     pub(super) fn new(tape: Arc<Tape>, clock: Arc<dyn Clock>, idle: Duration) -> Self {
@@ -177,13 +171,3 @@ impl Drop for TapeWriter {
         self.close(Err(TapeError::Abandoned));
     }
 }
-
-impl fmt::Display for NoReaders {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "every client left while the answer was larger than the body limit: cancel the origin's body",
-        )
-    }
-}
-
-impl Error for NoReaders {}

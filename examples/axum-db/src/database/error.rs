@@ -43,7 +43,11 @@ impl DatabaseError {
     pub(super) fn from_fill(location: DatabaseLocation, trouble: FillTrouble) -> Self {
         match trouble {
             FillTrouble::Sql(source) => Self::Fill { location, source },
-            FillTrouble::NotWhole { promised, found } => Self::NotWhole { location, promised, found },
+            FillTrouble::NotWhole { promised, found } => Self::NotWhole {
+                location,
+                promised,
+                found,
+            },
         }
     }
 }
@@ -54,8 +58,12 @@ impl fmt::Display for DatabaseError {
             Self::Connect { location, source } => {
                 write!(f, "cannot open the database {location}: {source}; ")?;
                 f.write_str(match location {
-                    DatabaseLocation::Sqlite(_) => "its folder must exist and be writable, or choose another with --database",
-                    DatabaseLocation::Postgres(_) => "is the server up, and are user, password and database name right?",
+                    DatabaseLocation::Sqlite(_) => {
+                        "its folder must exist and be writable, or choose another with --database"
+                    }
+                    DatabaseLocation::Postgres(_) => {
+                        "is the server up, and are user, password and database name right?"
+                    }
                 })
             }
             Self::Fill { location, source } => write!(
@@ -63,7 +71,11 @@ impl fmt::Display for DatabaseError {
                 "cannot fill the database {location}: {source}; choose with --database one that is \
                  writable and has no shop_… tables of another origin"
             ),
-            Self::NotWhole { location, promised, found } => write!(
+            Self::NotWhole {
+                location,
+                promised,
+                found,
+            } => write!(
                 f,
                 "the database {location} was filled with {promised} orders but holds {found}; \
                  delete it (or its shop_… tables) and start again"
@@ -76,7 +88,9 @@ impl fmt::Display for DatabaseError {
 impl Error for DatabaseError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Connect { source, .. } | Self::Fill { source, .. } | Self::Query(source) => Some(source),
+            Self::Connect { source, .. } | Self::Fill { source, .. } | Self::Query(source) => {
+                Some(source)
+            }
             Self::NotWhole { .. } => None,
         }
     }

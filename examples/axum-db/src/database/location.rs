@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::{ConnectOptions, Connection as _};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection as _};
 use tokio::time::timeout;
 
 /// How long a second process waits while the first one fills the file.
@@ -50,7 +50,10 @@ impl FromStr for DatabaseLocation {
                 Err(source) => Err(ParseLocationError::Postgres(source)),
             };
         }
-        let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")).unwrap_or(text);
+        let path = text
+            .strip_prefix("sqlite://")
+            .or_else(|| text.strip_prefix("sqlite:"))
+            .unwrap_or(text);
         match path {
             "" => Err(ParseLocationError::Empty),
             // Every connection of the pool would get an empty database of its own.
@@ -70,7 +73,8 @@ impl fmt::Display for DatabaseLocation {
                 Err(_) => path.display().fmt(f),
             },
             Self::Postgres(server) => {
-                let (user, host, port) = (server.get_username(), server.get_host(), server.get_port());
+                let (user, host, port) =
+                    (server.get_username(), server.get_host(), server.get_port());
                 // PostgreSQL's own rule: the database is named like the user unless it is said.
                 let database = server.get_database().unwrap_or(user);
                 write!(f, "postgres://{user}@{host}:{port}/{database}")
@@ -108,7 +112,10 @@ impl fmt::Display for ParseLocationError {
 impl Error for ParseLocationError {}
 
 pub(super) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).busy_timeout(BUSY_TIMEOUT);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT);
     quiet(options)
 }
 
@@ -124,7 +131,10 @@ fn quiet<O: ConnectOptions>(options: O) -> O {
 
 /// One connection outside the pool: the pool would try a refused address again until its own timeout
 /// and then say only that it timed out.
-#[allow(clippy::disallowed_methods, reason = "an application may use the runtime's timers")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "an application may use the runtime's timers"
+)]
 pub(super) async fn knock(server: &PgConnectOptions) -> sqlx::Result<()> {
     let connection = timeout(KNOCK_TIMEOUT, server.connect())
         .await

@@ -7,9 +7,9 @@ mod location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sqlx::FromRow;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
-use sqlx::FromRow;
 
 use crate::region::Region;
 
@@ -71,12 +71,19 @@ impl Database {
     pub async fn open(location: &DatabaseLocation, orders: u32) -> Result<Self, DatabaseError> {
         let pool = Pool::connect(location)
             .await
-            .map_err(|source| DatabaseError::Connect { location: location.clone(), source })?;
+            .map_err(|source| DatabaseError::Connect {
+                location: location.clone(),
+                source,
+            })?;
         let orders = pool
             .fill(orders)
             .await
             .map_err(|trouble| DatabaseError::from_fill(location.clone(), trouble))?;
-        Ok(Self { pool, orders, queries: Arc::default() })
+        Ok(Self {
+            pool,
+            orders,
+            queries: Arc::default(),
+        })
     }
 
     /// How many orders it holds: those of its first fill, whatever later starts asked for.
@@ -119,7 +126,10 @@ impl Database {
         let mut connection = pool.acquire().await?;
         // Counted only now: a request that waits for a connection has not asked the database anything.
         self.queries.fetch_add(1, Ordering::Relaxed);
-        sqlx::query_as(REPORT_SQL).bind(region.name()).fetch_all(&mut *connection).await
+        sqlx::query_as(REPORT_SQL)
+            .bind(region.name())
+            .fetch_all(&mut *connection)
+            .await
     }
 }
 
@@ -149,7 +159,9 @@ impl Pool {
             }
             Self::Postgres(pool) => {
                 let mut transaction = pool.begin().await?;
-                sqlx::query(fill::POSTGRES_LOCK).execute(&mut *transaction).await?;
+                sqlx::query(fill::POSTGRES_LOCK)
+                    .execute(&mut *transaction)
+                    .await?;
                 let orders = fill::fill_once::<sqlx::Postgres>(&mut transaction, orders).await?;
                 transaction.commit().await?;
                 Ok(orders)

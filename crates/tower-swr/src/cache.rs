@@ -1,0 +1,351 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::Uri;
+use tower_swr_core::{
+    Cache, CacheBuilder, Clock, MemorySettings, Mode, Observer, QueueLimits, Rng, Spawn,
+};
+
+use crate::fields::CacheStatusTable;
+use crate::key;
+use crate::layer::CacheLayer;
+use crate::response::{Held, Partial};
+use crate::route::Scope;
+use crate::settings::{FieldFamilies, Settings};
+use crate::stats::Stats;
+
+/// A cache of HTTP answers: the store, the flights and the state of every scope. Clones share it.
+///
+/// ```
+/// use tower_swr::HttpCache;
+///
+/// let cache = HttpCache::in_memory(64 << 20); // bytes
+/// let layer = cache.layer("report");
+/// assert_eq!(cache.stats().hits, 0);
+/// ```
+#[derive(Clone)]
+pub struct HttpCache {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) engine: Cache<Held, Partial>,
+    pub(crate) status: &'static CacheStatusTable,
+    fields: FieldFamilies,
+    scopes: Mutex<HashMap<&'static str, Arc<Scope>>>,
+}
+
+impl HttpCache {
+    /// A cache of `bytes` bytes in this process's memory: keys, heads and bodies with their overhead.
+    ///
+    /// # Panics
+    ///
+    /// For less than 64 KiB.
+    #[must_use]
+    #[track_caller]
+    pub fn in_memory(bytes: usize) -> Self {
+        Self::builder(MemorySettings::new(bytes)).build()
+    }
+
+    /// Begins a cache with settings of its own.
+    ///
+    /// ```
+    /// use tower_swr::{HttpCache, MemorySettings};
+    ///
+    /// let memory = MemorySettings::new(512 << 20).with_largest_entry(8 << 20);
+    /// let cache = HttpCache::builder(memory).name("edge").build();
+    /// ```
+    #[must_use]
+    pub fn builder(memory: MemorySettings) -> HttpCacheBuilder {
+        HttpCacheBuilder {
+            engine: CacheBuilder::new(memory),
+            name: "tower-swr",
+            fields: FieldFamilies::default(),
+        }
+    }
+
+    /// A layer for the routes of `scope`. The scope separates settings, statistics and purges.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("stocks").max_age(Duration::from_secs(5));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For a name that is not 1 to 64 of `a`–`z`, `0`–`9`, `-` and `_`.
+    #[track_caller]
+    pub fn layer(&self, scope: &'static str) -> CacheLayer {
+        assert!(
+            is_scope_name(scope),
+            "{scope:?} cannot name a scope: give 1 to 64 characters of a-z, 0-9, '-' and '_'"
+        );
+        CacheLayer::new(self.clone(), scope, Settings::new(self.shared.fields))
+    }
+
+    /// Removes the answers of `uri` from `scope`, all variants of it. Who waits for a running call gets its answer,
+    /// but nobody joins it and nothing of it is stored.
+    ///
+    /// A URI without an authority (`/stocks/7?full`) means that path and query on whatever host; with one
+    /// (`https://example.com/stocks/7`) that host alone, whatever the scheme. Clients keep what they have: see
+    /// [`CacheLayer::client_max_age`].
+    ///
+    /// ```
+    /// use http::Uri;
+    ///
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// cache.purge("stocks", &Uri::from_static("/stocks/7"));
+    /// ```
+    pub fn purge(&self, scope: &str, uri: &Uri) {
+        self.shared.engine.purge(key::subject(scope, uri));
+    }
+
+    /// Removes all answers of `scope`.
+    ///
+    /// ```
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// cache.purge_scope("stocks");
+    /// ```
+    pub fn purge_scope(&self, scope: &str) {
+        self.shared.engine.purge(key::scope_subject(scope));
+    }
+
+    /// Removes all answers.
+    ///
+    /// ```
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// cache.purge_all();
+    /// ```
+    pub fn purge_all(&self) {
+        self.shared.engine.purge_all();
+    }
+
+    /// Switches the whole cache, from the next request on; scopes that were switched themselves stay as they are.
+    ///
+    /// ```
+    /// use tower_swr::Mode;
+    ///
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// cache.mode(Mode::ServeStale);
+    /// ```
+    pub fn mode(&self, mode: Mode) {
+        self.shared.engine.set_mode(mode);
+    }
+
+    /// Switches one scope, whatever the whole cache is switched to; `None` lets it follow the whole again. False where
+    /// no layer of that scope has been applied.
+    ///
+    /// ```
+    /// use tower_swr::Mode;
+    ///
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// assert!(!cache.scope_mode("nobody", Some(Mode::Off)));
+    /// ```
+    pub fn scope_mode(&self, scope: &str, mode: Option<Mode>) -> bool {
+        let scopes = self.scopes();
+        let found = scopes.get(scope);
+        if let Some(scope) = found {
+            scope.set_mode(mode);
+        }
+        found.is_some()
+    }
+
+    /// For a shutdown: begins no more refreshes, and waits until the calls that run for shared answers have ended, at
+    /// most for `deadline`: how many still run then. Call it once the server accepts no more requests.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// assert_eq!(cache.drain(Duration::from_secs(10)).await, 0);
+    /// # });
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// No refresh begins afterwards, whether the wait was dropped or not.
+    pub async fn drain(&self, deadline: Duration) -> usize {
+        self.shared.engine.drain(deadline).await
+    }
+
+    /// What has been counted since the start, and what is there now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let scopes = self.scopes();
+        let counted = scopes.iter().map(|(name, scope)| (*name, scope.stats()));
+        Stats::new(counted.collect(), &self.shared.engine.stats())
+    }
+
+    /// The most that one entry may weigh, in bytes.
+    pub(crate) fn largest_entry(&self) -> usize {
+        self.shared.engine.largest_entry()
+    }
+
+    /// The state of `scope`, made on first use.
+    ///
+    /// # Panics
+    ///
+    /// Where the scope is there with other settings.
+    #[track_caller]
+    pub(crate) fn scope(&self, name: &'static str, settings: &Settings) -> Arc<Scope> {
+        let mut scopes = self.scopes();
+        let scope =
+            Arc::clone(scopes.entry(name).or_insert_with(|| {
+                Arc::new(Scope::new(name, settings.clone(), self.largest_entry()))
+            }));
+        drop(scopes);
+        assert!(
+            scope.settings() == settings,
+            "two layers of scope {name:?} have different settings: give one of them a name of its own"
+        );
+        scope
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    fn scopes(&self) -> MutexGuard<'_, HashMap<&'static str, Arc<Scope>>> {
+        self.shared
+            .scopes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_scope_name(name: &str) -> bool {
+    let allowed = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_'
+    };
+    (1..=64).contains(&name.len()) && name.bytes().all(allowed)
+}
+
+impl fmt::Debug for HttpCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpCache")
+            .field("engine", &self.shared.engine)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds an [`HttpCache`] with settings of its own.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is built until `build` is called"]
+pub struct HttpCacheBuilder {
+    engine: CacheBuilder,
+    name: &'static str,
+    fields: FieldFamilies,
+}
+
+impl HttpCacheBuilder {
+    /// What the cache calls itself in `Cache-Status` (RFC 9211 section 2). Default `tower-swr`.
+    ///
+    /// ```
+    /// # use tower_swr::{HttpCache, MemorySettings};
+    /// let cache = HttpCache::builder(MemorySettings::new(1 << 20)).name("edge-1").build();
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For a name that is no token: 1 to 64 of letters, digits, `-`, `_` and `.`, a letter first.
+    #[track_caller]
+    pub fn name(mut self, name: &'static str) -> Self {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        assert!(
+            name.len() <= 64
+                && name.starts_with(|first: char| first.is_ascii_alphabetic())
+                && name.bytes().all(allowed),
+            "{name:?} cannot name a cache: give 1 to 64 letters, digits, '-', '_' and '.', a letter first"
+        );
+        self.name = name;
+        self
+    }
+
+    /// How many refreshes run and wait, in all scopes together. Default 64 and 1024.
+    ///
+    /// ```
+    /// # use tower_swr::{HttpCache, MemorySettings, QueueLimits};
+    /// let limits = QueueLimits { running: 8, ..QueueLimits::default() };
+    /// let cache = HttpCache::builder(MemorySettings::new(1 << 20)).refreshes(limits).build();
+    /// ```
+    pub fn refreshes(mut self, limits: QueueLimits) -> Self {
+        self.engine = self.engine.refreshes(limits);
+        self
+    }
+
+    /// Whether answers say `X-Cache`, `X-Cache-Key` and `X-Query-Time-ms`, where a route does not decide for itself.
+    /// Default: yes.
+    ///
+    /// ```
+    /// # use tower_swr::{HttpCache, MemorySettings};
+    /// let cache = HttpCache::builder(MemorySettings::new(1 << 20)).x_cache(false).build();
+    /// ```
+    pub fn x_cache(mut self, on: bool) -> Self {
+        self.fields.x_cache = on;
+        self
+    }
+
+    /// Whether answers say `Cache-Status`, where a route does not decide for itself. Default: yes.
+    ///
+    /// ```
+    /// # use tower_swr::{HttpCache, MemorySettings};
+    /// let cache = HttpCache::builder(MemorySettings::new(1 << 20)).cache_status(false).build();
+    /// ```
+    pub fn cache_status(mut self, on: bool) -> Self {
+        self.fields.cache_status = on;
+        self
+    }
+
+    /// Whether answers stored under the layers' own lifetimes say so in `Cache-Control`, where a route does not decide
+    /// for itself. Default: yes.
+    ///
+    /// ```
+    /// # use tower_swr::{HttpCache, MemorySettings};
+    /// let cache = HttpCache::builder(MemorySettings::new(1 << 20)).cache_control(false).build();
+    /// ```
+    pub fn cache_control(mut self, on: bool) -> Self {
+        self.fields.cache_control = on;
+        self
+    }
+
+    /// Where the time is read. Default: the machine's clocks, through tokio.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.engine = self.engine.clock(clock);
+        self
+    }
+
+    /// Where the dice for jitter and back-off are rolled.
+    pub fn rng(mut self, rng: impl Rng) -> Self {
+        self.engine = self.engine.rng(rng);
+        self
+    }
+
+    /// Where fills and refreshes run. Default: on the tokio runtime of the request.
+    pub fn spawn(mut self, spawn: impl Spawn) -> Self {
+        self.engine = self.engine.spawn(spawn);
+        self
+    }
+
+    /// Who hears of events.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.engine = self.engine.observer(observer);
+        self
+    }
+
+    /// The cache.
+    #[must_use]
+    pub fn build(self) -> HttpCache {
+        HttpCache {
+            shared: Arc::new(Shared {
+                engine: self.engine.build(),
+                status: CacheStatusTable::of(self.name),
+                fields: self.fields,
+                scopes: Mutex::default(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The head of an answer that is shared: its fields, ready to be cloned and dated.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{
+    AGE, CACHE_CONTROL, CONNECTION, DATE, HeaderName, HeaderValue, PROXY_AUTHENTICATE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VARY,
+};
+use http::{HeaderMap, StatusCode};
+use tower_swr_core::{Lifetime, Moment};
+
+use crate::fields::{
+    self, CACHE_STATUS, CacheStatus, CacheStatusTable, X_CACHE, X_CACHE_KEY, X_QUERY_TIME_MS,
+};
+use crate::settings::Settings;
+use crate::stats::Verb;
+
+/// The status and the fields of an answer. The fields begin with placeholders for what differs from request to request.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) status: StatusCode,
+    fields: HeaderMap,
+    x_cache: bool,
+    cache_status: bool,
+    /// What caches nearer to the origin said.
+    upstream_status: Option<HeaderValue>,
+    /// When it came from the origin, and how old it was then.
+    pub(crate) arrived: Moment,
+    pub(crate) initial_age: Duration,
+    weight: usize,
+}
+
+/// What a shared head is made of, beside the origin's fields.
+pub(crate) struct Making<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) key: String,
+    /// The lifetime, where it is the layer's own.
+    pub(crate) own_lifetime: Option<Lifetime>,
+    pub(crate) wall: SystemTime,
+    pub(crate) arrived: Moment,
+    pub(crate) initial_age: Duration,
+}
+
+/// What one answer says about itself.
+pub(crate) struct Marks {
+    pub(crate) verb: Verb,
+    pub(crate) age: Duration,
+    pub(crate) took: Duration,
+    pub(crate) status: CacheStatus,
+}
+
+/// Fields that end at this hop (RFC 9110 section 7.6.1), beside those that `Connection` names.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// What the table of a `HeaderMap` costs per field.
+const FIELD_OVERHEAD: usize = 112;
+
+impl Head {
+    /// The head that is shared, made of what the origin sent.
+    pub(crate) fn new(status: StatusCode, mut origin: HeaderMap, making: Making<'_>) -> Self {
+        let families = making.settings.fields;
+        clean(&mut origin);
+        let upstream_status = take_upstream_status(&mut origin, families.cache_status);
+        if families.x_cache {
+            origin.remove(X_CACHE);
+            origin.remove(X_QUERY_TIME_MS);
+            origin.remove(X_CACHE_KEY);
+        }
+        add_own(&mut origin, &making);
+        let mut fields = fields::placeholders(families.x_cache, families.cache_status);
+        if families.x_cache {
+            insert_text(&mut origin, X_CACHE_KEY, making.key);
+        }
+        copy_into(&origin, &mut fields);
+        Self {
+            status,
+            weight: weight(&fields),
+            fields,
+            x_cache: families.x_cache,
+            cache_status: families.cache_status,
+            upstream_status,
+            arrived: making.arrived,
+            initial_age: making.initial_age,
+        }
+    }
+
+    /// The fields of one answer.
+    pub(crate) fn fields(&self, marks: &Marks, table: &CacheStatusTable) -> HeaderMap {
+        let mut fields = self.fields.clone();
+        let mut places = fields.values_mut();
+        let mut write = |value: HeaderValue| {
+            if let Some(place) = places.next() {
+                *place = value;
+            }
+        };
+        write(fields::seconds(marks.age));
+        if self.x_cache {
+            write(fields::x_cache(marks.verb));
+            write(fields::millis(marks.took));
+        }
+        if self.cache_status {
+            write(self.status_value(&marks.status, table));
+        }
+        fields
+    }
+
+    pub(crate) fn age(&self, now: Moment) -> Duration {
+        now.since(self.arrived).saturating_add(self.initial_age)
+    }
+
+    /// The bytes it counts for.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    fn status_value(&self, status: &CacheStatus, table: &CacheStatusTable) -> HeaderValue {
+        let plain_hit = status.hit && status.detail.is_none();
+        let ours = match status.ttl {
+            Some(ttl) if plain_hit => table.hit(ttl),
+            _ => table.value(status),
+        };
+        match &self.upstream_status {
+            None => ours,
+            Some(theirs) => fields::joined_status(theirs, &ours),
+        }
+    }
+}
+
+/// Takes out what ends at this hop, and the age, which is told anew with each answer.
+fn clean(fields: &mut HeaderMap) {
+    for name in connection_fields(fields) {
+        fields.remove(name);
+    }
+    for name in HOP_BY_HOP {
+        fields.remove(name);
+    }
+    fields.remove(AGE);
+}
+
+fn connection_fields(fields: &HeaderMap) -> Vec<HeaderName> {
+    let lists = fields.get_all(CONNECTION).into_iter();
+    let members = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
+    members
+        .filter_map(|member| HeaderName::from_bytes(member.trim_ascii()).ok())
+        .collect()
+}
+
+/// What caches nearer to the origin said, as one value, where ours is to follow it.
+fn take_upstream_status(fields: &mut HeaderMap, wanted: bool) -> Option<HeaderValue> {
+    let values: Vec<&[u8]> = fields
+        .get_all(CACHE_STATUS)
+        .into_iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let joined = HeaderValue::from_bytes(&values.join(&b", "[..])).ok();
+    let found = joined.filter(|joined| wanted && !joined.is_empty())?;
+    fields.remove(CACHE_STATUS);
+    Some(found)
+}
+
+/// `Date` where there is none (RFC 9110 section 6.6.1), and what the layer's own settings ask for.
+fn add_own(fields: &mut HeaderMap, making: &Making<'_>) {
+    if !fields.contains_key(DATE) {
+        insert_text(fields, DATE, httpdate::fmt_http_date(making.wall));
+    }
+    for name in &making.settings.vary {
+        append_vary(fields, name);
+    }
+    let Some(lifetime) = making
+        .own_lifetime
+        .filter(|_| making.settings.fields.cache_control)
+    else {
+        return;
+    };
+    if fields.contains_key(CACHE_CONTROL) {
+        // `public`, say: it states no lifetime, so it is added to.
+        append_text(
+            fields,
+            CACHE_CONTROL,
+            cache_control(&lifetime, making.settings.client_max_age),
+        );
+    } else {
+        insert_text(
+            fields,
+            CACHE_CONTROL,
+            cache_control(&lifetime, making.settings.client_max_age),
+        );
+    }
+    for name in making.settings.advertised_vary() {
+        append_vary(fields, &name);
+    }
+}
+
+fn cache_control(lifetime: &Lifetime, client_max_age: Option<Duration>) -> String {
+    /// RFC 9111 section 1.2.2: more than anybody's cache needs to count to.
+    const MOST: u64 = 1 << 31;
+    let secs = |span: Duration| span.as_secs().min(MOST);
+    let max_age = secs(client_max_age.unwrap_or(lifetime.fresh()));
+    let mut text = format!("max-age={max_age}");
+    for (name, span) in [
+        ("stale-while-revalidate", lifetime.stale_window()),
+        ("stale-if-error", lifetime.error_window()),
+    ] {
+        if !span.is_zero() {
+            text.push_str(&format!(", {name}={}", secs(span)));
+        }
+    }
+    text
+}
+
+fn append_vary(fields: &mut HeaderMap, name: &HeaderName) {
+    let named = |list: &HeaderValue| {
+        let mut members = list.as_bytes().split(|byte| *byte == b',');
+        members.any(|member| {
+            member
+                .trim_ascii()
+                .eq_ignore_ascii_case(name.as_str().as_bytes())
+        })
+    };
+    if !fields.get_all(VARY).iter().any(named) {
+        fields.append(VARY, HeaderValue::from_name(name.clone()));
+    }
+}
+
+fn insert_text(fields: &mut HeaderMap, name: HeaderName, text: String) {
+    // Made of digits, tokens, dates and a scope's name, so it is a value.
+    if let Ok(value) = HeaderValue::try_from(text) {
+        fields.insert(name, value);
+    }
+}
+
+fn append_text(fields: &mut HeaderMap, name: HeaderName, text: String) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        fields.append(name, value);
+    }
+}
+
+/// Copies all fields, their values into one piece of memory of their own: the origin's may be slices that hold a
+/// connection's whole read buffer.
+fn copy_into(origin: &HeaderMap, fields: &mut HeaderMap) {
+    let size = origin.values().map(HeaderValue::len).sum();
+    let mut text = Vec::with_capacity(size);
+    origin
+        .values()
+        .for_each(|value| text.extend_from_slice(value.as_bytes()));
+    let mut rest = Bytes::from(text);
+    for (name, value) in origin {
+        let copy = rest.split_to(value.len());
+        // Bytes of a value are a value; the original is the way out that never is taken.
+        let mut copy = HeaderValue::from_maybe_shared(copy).unwrap_or_else(|_| value.clone());
+        copy.set_sensitive(value.is_sensitive());
+        fields.append(name.clone(), copy);
+    }
+}
+
+fn weight(fields: &HeaderMap) -> usize {
+    let texts: usize = fields
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    texts + fields.capacity() * FIELD_OVERHEAD
+}

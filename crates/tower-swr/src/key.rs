@@ -1,0 +1,130 @@
+//! The key of a request: its URI as the client sent it, and whatever else an answer may depend on by the settings.
+
+use http::header::{AUTHORIZATION, HOST, HeaderName};
+use http::uri::Authority;
+use http::{HeaderMap, Request, Uri};
+use tower_swr_core::{Key, KeyText, Subject};
+
+use crate::request::{Bypass, cookies};
+use crate::settings::{AuthorizationRule, CookieRule, Settings};
+
+/// What proxies in front put there, and handlers build links from. Keyed where present, so that nobody can make a link
+/// of theirs part of somebody else's answer.
+const FORWARDED_FIELDS: [HeaderName; 4] = [
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-port"),
+];
+
+/// Longer keys cost more than they are worth: such a request bypasses the cache.
+const LONGEST: usize = 16 << 10;
+
+/// Request fields that are part of every key.
+pub(crate) fn keyed_fields() -> impl Iterator<Item = HeaderName> {
+    FORWARDED_FIELDS.into_iter().chain([HOST])
+}
+
+/// The key of `request` in `scope`: refused where the host is not certain, or where it gets too long.
+pub(crate) fn of<B>(
+    request: &Request<B>,
+    scope: &str,
+    settings: &Settings,
+) -> Result<KeyText, Bypass> {
+    let (uri, fields) = (sent_uri(request), request.headers());
+    let mut text = KeyText::new(scope);
+    push_path(&mut text, uri);
+    text.push_optional(authority(uri, fields)?);
+    text.end_resource();
+    text.push_optional(uri.scheme_str().map(str::as_bytes));
+    for name in &FORWARDED_FIELDS {
+        push_field(&mut text, fields, name);
+    }
+    for name in &settings.vary {
+        push_field(&mut text, fields, name);
+    }
+    if let CookieRule::Key(names) = &settings.cookies {
+        push_cookies(&mut text, fields, names);
+    }
+    if settings.authorization == AuthorizationRule::Key {
+        push_field(&mut text, fields, &AUTHORIZATION);
+    }
+    if text.len() > LONGEST {
+        Err(Bypass::Key)
+    } else {
+        Ok(text)
+    }
+}
+
+/// What a purge of `uri` in `scope` names.
+pub(crate) fn subject(scope: &str, uri: &Uri) -> Subject {
+    let mut text = KeyText::new(scope);
+    push_path(&mut text, uri);
+    if let Some(authority) = uri.authority() {
+        text.push_optional(Some(authority.as_str().as_bytes()));
+    }
+    text.subject()
+}
+
+/// What a purge of all of `scope` names.
+pub(crate) fn scope_subject(scope: &str) -> Subject {
+    KeyText::new(scope).subject()
+}
+
+/// What `X-Cache-Key` says of `key`: 128 bits of a hash that is the same in every process, and tells nothing of what
+/// is in it.
+pub(crate) fn public_form(key: &Key) -> String {
+    let digest = blake3::hash(key.text());
+    let mut form = format!("{}:", key.scope());
+    form.push_str(&digest.to_hex()[..32]);
+    form
+}
+
+fn push_path(text: &mut KeyText, uri: &Uri) {
+    text.push(uri.path().as_bytes());
+    text.push_optional(uri.query().map(str::as_bytes));
+    text.end_resource();
+}
+
+/// All lines of a field, in order; none and an empty one differ.
+fn push_field(text: &mut KeyText, fields: &HeaderMap, name: &HeaderName) {
+    for value in fields.get_all(name) {
+        text.push(value.as_bytes());
+    }
+    text.push_optional(None);
+}
+
+fn push_cookies(text: &mut KeyText, fields: &HeaderMap, names: &[String]) {
+    for wanted in names {
+        for (_, value) in cookies(fields).filter(|(name, _)| *name == wanted.as_bytes()) {
+            text.push(value);
+        }
+        text.push_optional(None);
+    }
+}
+
+/// Whom the request is for: the URI's authority (HTTP/2, absolute form) or `Host`. Where the two disagree, or `Host`
+/// is there twice, cache and handler might not mean the same host.
+fn authority<'r>(uri: &'r Uri, fields: &'r HeaderMap) -> Result<Option<&'r [u8]>, Bypass> {
+    let mut hosts = fields.get_all(HOST).into_iter();
+    let host = hosts.next().map(|host| host.as_bytes());
+    let sent = uri.authority().map(Authority::as_str).map(str::as_bytes);
+    match (sent, host, hosts.next()) {
+        (_, _, Some(_)) => Err(Bypass::Key),
+        (Some(sent), Some(host), None) if !sent.eq_ignore_ascii_case(host) => Err(Bypass::Key),
+        (sent, host, None) => Ok(host.or(sent)),
+    }
+}
+
+/// The URI that the client sent: axum hands nested routers one without their prefix, which is the same for every
+/// tenant under `/tenants/{id}`.
+#[cfg(feature = "axum")]
+fn sent_uri<B>(request: &Request<B>) -> &Uri {
+    let original = request.extensions().get::<axum::extract::OriginalUri>();
+    original.map_or(request.uri(), |original| &original.0)
+}
+
+#[cfg(not(feature = "axum"))]
+fn sent_uri<B>(request: &Request<B>) -> &Uri {
+    request.uri()
+}

@@ -1,0 +1,424 @@
+use std::time::Duration;
+
+use http::HeaderName;
+use tower_layer::Layer;
+
+use crate::cache::HttpCache;
+use crate::route::Route;
+use crate::service::CacheService;
+use crate::settings::{AuthorizationRule, CookieRule, Settings};
+
+/// Caches the answers of a route: the layer, and the builder of its settings.
+///
+/// Made by [`HttpCache::layer`]. All state lives in the [`HttpCache`], so a layer may be applied as often as a router
+/// likes; two layers of one name share everything and must therefore agree in their settings.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum::{Router, http::header, routing::get};
+/// use tower_swr::HttpCache;
+///
+/// let cache = HttpCache::in_memory(64 << 20);
+/// let news = cache
+///     .layer("news")
+///     .max_age(Duration::from_secs(300))
+///     .stale_if_error(Duration::from_secs(3600))
+///     .vary([header::ACCEPT_LANGUAGE]);
+/// let app: Router = Router::new().route("/news", get(|| async { "news" }).layer(news));
+/// ```
+///
+/// # Lifetimes
+///
+/// Those set here are for answers of status 200 that state none of their own; what a handler says in `Cache-Control`
+/// or `Expires` wins, unless [`CacheLayer::override_origin`] says otherwise on purpose.
+#[derive(Clone, Debug)]
+#[must_use = "a layer does nothing until it is applied"]
+pub struct CacheLayer {
+    cache: HttpCache,
+    scope: &'static str,
+    settings: Settings,
+}
+
+impl CacheLayer {
+    pub(crate) fn new(cache: HttpCache, scope: &'static str, settings: Settings) -> Self {
+        Self {
+            cache,
+            scope,
+            settings,
+        }
+    }
+
+    /// How long an answer is fresh. Default 60 s. Zero keeps nothing of what states no lifetime of its own; those who
+    /// ask at the same time still share one call.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").max_age(Duration::from_secs(5));
+    /// ```
+    pub fn max_age(mut self, span: Duration) -> Self {
+        self.settings.lifetimes.max_age = span;
+        self
+    }
+
+    /// How long after that it is served at once, while one refresh runs behind (RFC 5861 section 3). Default 120 s,
+    /// for answers that state no lifetime of their own; once set here, for those too that state one above zero.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").stale_while_revalidate(Duration::from_secs(600));
+    /// ```
+    pub fn stale_while_revalidate(mut self, span: Duration) -> Self {
+        self.settings.lifetimes.stale_while_revalidate = Some(span);
+        self
+    }
+
+    /// How long after freshness it stands in for a failing origin (RFC 5861 section 4). Default: not at all.
+    ///
+    /// An origin fails when it answers with a 5xx, errs, panics, or takes longer than [`CacheLayer::soft_timeout`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").stale_if_error(Duration::from_secs(86_400));
+    /// ```
+    pub fn stale_if_error(mut self, span: Duration) -> Self {
+        self.settings.lifetimes.stale_if_error = Some(span);
+        self
+    }
+
+    /// Lets the lifetimes set here win over those that the handler states. What forbids sharing (`no-store`,
+    /// `private`, `no-cache`, `Set-Cookie`, `Vary: *`) still does.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").override_origin();
+    /// ```
+    pub fn override_origin(mut self) -> Self {
+        self.settings.lifetimes.override_origin = true;
+        self
+    }
+
+    /// What clients are told instead of [`CacheLayer::max_age`], in the `Cache-Control` of answers that state no
+    /// lifetime of their own. A purge does not reach the clients' own caches: a short time here keeps them close.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").client_max_age(Duration::from_secs(5));
+    /// ```
+    pub fn client_max_age(mut self, span: Duration) -> Self {
+        self.settings.client_max_age = Some(span);
+        self
+    }
+
+    /// Spreads refreshes: one is due `U(0, most)` after freshness ended, drawn per process and entry, but never past
+    /// the stale window. Default zero.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").refresh_jitter(Duration::from_secs(30));
+    /// ```
+    pub fn refresh_jitter(mut self, most: Duration) -> Self {
+        self.settings.flights.refresh.refresh_jitter = most;
+        self
+    }
+
+    /// Shortens freshness by `U(0, fraction)` of itself, so that what was stored together does not expire together.
+    /// Default 0.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").ttl_jitter(0.1);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For a fraction outside of `0.0..=1.0`.
+    #[track_caller]
+    pub fn ttl_jitter(mut self, fraction: f64) -> Self {
+        assert!(
+            (0.0..=1.0).contains(&fraction),
+            "ttl_jitter({fraction}) of scope {:?}: give a fraction in 0.0..=1.0",
+            self.scope
+        );
+        self.settings.flights.refresh.ttl_jitter = fraction;
+        self
+    }
+
+    /// How many refreshes of this scope run at one time. Default 16.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").refresh_limit(4);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For zero: nothing would ever be refreshed.
+    #[track_caller]
+    pub fn refresh_limit(mut self, most: usize) -> Self {
+        assert!(
+            most > 0,
+            "refresh_limit(0) of scope {:?}: allow at least 1",
+            self.scope
+        );
+        self.settings.flights.refreshes = most;
+        self
+    }
+
+    /// How long the handler may take until its answer begins; then the call is cancelled, and those who wait get what
+    /// is stale, or 504. Default 60 s. A future that is dropped does not stop what runs outside of it: a
+    /// `spawn_blocking`, a statement in a database.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").origin_timeout(Duration::from_secs(10));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For zero.
+    #[track_caller]
+    pub fn origin_timeout(mut self, span: Duration) -> Self {
+        self.refuse_zero("origin_timeout", span);
+        self.settings.flights.origin_timeout = span;
+        self
+    }
+
+    /// How long a client waits for an answer that somebody else's call is to bring; then it gets 503 with
+    /// `Retry-After`. Default 55 s.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").wait_timeout(Duration::from_secs(8));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For zero.
+    #[track_caller]
+    pub fn wait_timeout(mut self, span: Duration) -> Self {
+        self.refuse_zero("wait_timeout", span);
+        self.settings.flights.wait_timeout = span;
+        self
+    }
+
+    /// How long a client waits where an older answer may stand in (see [`CacheLayer::stale_if_error`]). Default 1 s.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").soft_timeout(Duration::from_millis(300));
+    /// ```
+    pub fn soft_timeout(mut self, span: Duration) -> Self {
+        self.settings.flights.soft_timeout = span;
+        self
+    }
+
+    /// How long a body may pause between two chunks, and how long a slow client may hold up one that is larger than
+    /// what is kept. Default 30 s.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").body_idle_timeout(Duration::from_secs(5));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For zero.
+    #[track_caller]
+    pub fn body_idle_timeout(mut self, span: Duration) -> Self {
+        self.refuse_zero("body_idle_timeout", span);
+        self.settings.body_idle = span;
+        self
+    }
+
+    /// The largest body that is kept, in bytes. Larger ones are passed on and their key is remembered. Default: what
+    /// the store allows, 1 MiB or an eighth of its capacity.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(64 << 20);
+    /// let layer = cache.layer("report").max_body(256 << 10);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For zero, and for more than the store's largest entry.
+    #[track_caller]
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        let most = self.cache.largest_entry();
+        assert!(
+            (1..=most).contains(&bytes),
+            "max_body({bytes}) of scope {:?}: the store keeps entries of up to {most} bytes; give 1 to {most}, or allow \
+             larger entries with MemorySettings::with_largest_entry",
+            self.scope
+        );
+        self.settings.max_body = Some(bytes);
+        self
+    }
+
+    /// Makes these request fields part of the key, whether answers name them in `Vary` or not, and names them there.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// use http::header::ACCEPT_LANGUAGE;
+    /// let layer = cache.layer("news").vary([ACCEPT_LANGUAGE]);
+    /// ```
+    pub fn vary(mut self, fields: impl IntoIterator<Item = HeaderName>) -> Self {
+        let mut names: Vec<HeaderName> = fields.into_iter().collect();
+        names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+        names.dedup();
+        self.settings.vary = names;
+        self
+    }
+
+    /// Answers are the same whatever cookies a request carries: the handler never sees them. Without this or one of
+    /// its siblings a request with a `Cookie` bypasses the cache.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").ignore_cookies();
+    /// ```
+    pub fn ignore_cookies(mut self) -> Self {
+        self.settings.cookies = CookieRule::Ignore;
+        self
+    }
+
+    /// A request with any of these cookies bypasses the cache; all other cookies are of no account, and the handler
+    /// never sees them.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("shop").bypass_on_cookies(["session"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For a name that no cookie can have.
+    #[track_caller]
+    pub fn bypass_on_cookies(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.cookies = CookieRule::BypassOn(self.cookie_names("bypass_on_cookies", names));
+        self
+    }
+
+    /// These cookies are part of the key, and the only ones that the handler sees.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("shop").key_cookies(["currency"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For a name that no cookie can have.
+    #[track_caller]
+    pub fn key_cookies(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.cookies = CookieRule::Key(self.cookie_names("key_cookies", names));
+        self
+    }
+
+    /// Answers are the same whoever asks: the handler never sees `Authorization`. Without this or
+    /// [`CacheLayer::key_authorization`] a request with it bypasses the cache (RFC 9111 section 3.5).
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").ignore_authorization();
+    /// ```
+    pub fn ignore_authorization(mut self) -> Self {
+        self.settings.authorization = AuthorizationRule::Ignore;
+        self
+    }
+
+    /// `Authorization` is part of the key: each user has answers of their own.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("dashboard").key_authorization();
+    /// ```
+    pub fn key_authorization(mut self) -> Self {
+        self.settings.authorization = AuthorizationRule::Key;
+        self
+    }
+
+    /// Whether answers say `X-Cache`, `X-Cache-Key` and `X-Query-Time-ms`. Default: as the whole cache.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").x_cache(false);
+    /// ```
+    pub fn x_cache(mut self, on: bool) -> Self {
+        self.settings.fields.x_cache = on;
+        self
+    }
+
+    /// Whether answers say `Cache-Status` (RFC 9211). Default: as the whole cache.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").cache_status(false);
+    /// ```
+    pub fn cache_status(mut self, on: bool) -> Self {
+        self.settings.fields.cache_status = on;
+        self
+    }
+
+    /// Whether answers stored under the layer's own lifetimes say so in `Cache-Control`. Default: as the whole cache.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").cache_control(false);
+    /// ```
+    pub fn cache_control(mut self, on: bool) -> Self {
+        self.settings.fields.cache_control = on;
+        self
+    }
+
+    #[track_caller]
+    fn refuse_zero(&self, setter: &str, span: Duration) {
+        assert!(
+            !span.is_zero(),
+            "{setter}(0 s) of scope {:?}: nothing would ever be answered; give a time above zero",
+            self.scope
+        );
+    }
+
+    #[track_caller]
+    fn cookie_names(
+        &self,
+        setter: &str,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Vec<String> {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        for name in &names {
+            assert!(
+                !name.is_empty() && name.bytes().all(is_token_byte),
+                "{setter} of scope {:?}: {name:?} cannot name a cookie; give a token as in RFC 6265 section 4.1.1",
+                self.scope
+            );
+        }
+        names
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+impl<S> Layer<S> for CacheLayer {
+    type Service = CacheService<S>;
+
+    /// # Panics
+    ///
+    /// Where a layer of the same scope, but with other settings, has been applied before: they would share answers
+    /// that they disagree about.
+    fn layer(&self, inner: S) -> CacheService<S> {
+        CacheService::new(inner, Route::new(&self.cache, self.scope, &self.settings))
+    }
+}

@@ -1,0 +1,222 @@
+//! Making the client's answer of what the cache has.
+
+use std::time::Duration;
+
+use http::Response;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use tower_swr_core::{Entry, Freshness, Mode, StaleReason};
+
+use crate::body::CacheBody;
+use crate::fields::{self, CACHE_STATUS, CacheStatus, X_CACHE, X_CACHE_KEY, X_QUERY_TIME_MS};
+use crate::head::{Head, Marks};
+use crate::key;
+use crate::problem::Problem;
+use crate::question::Question;
+use crate::request::Bypass;
+use crate::response::{Held, Partial, StoredResponse};
+use crate::route::Route;
+use crate::stats::Verb;
+
+/// How a request was answered that the cache took part in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Handling {
+    pub(crate) verb: Verb,
+    pub(crate) status: CacheStatus,
+}
+
+impl Route {
+    /// An answer from the store, of `age`. `fallback` says why it is served although it is not fresh, where that is
+    /// not stale-while-revalidate.
+    pub(crate) fn kept<B>(
+        &self,
+        question: &Question,
+        entry: &Entry<Held>,
+        stored: &StoredResponse,
+        age: Duration,
+        fallback: Option<StaleReason>,
+        took: Duration,
+    ) -> Response<CacheBody<B>> {
+        let fresh = entry.lifetime().fresh();
+        let ttl = whole_seconds(fresh).saturating_sub(whole_seconds(age));
+        let is_fresh = age < fresh;
+        let status = CacheStatus {
+            hit: fallback.is_none(),
+            fwd: fallback.map(|_| "stale"),
+            ttl: Some(ttl),
+            detail: fallback
+                .map(stale_token)
+                .or_else(|| self.stale_detail(entry, age)),
+            ..CacheStatus::default()
+        };
+        let handling = Handling {
+            verb: if is_fresh { Verb::Hit } else { Verb::Stale },
+            status,
+        };
+        self.stored(question, stored, age, took, handling)
+    }
+
+    /// Why an answer of `age` is served without asking the origin, where that is not plain freshness.
+    fn stale_detail(&self, entry: &Entry<Held>, age: Duration) -> Option<&'static str> {
+        match entry.lifetime().freshness(age) {
+            Freshness::Fresh => None,
+            Freshness::Stale => Some("stale-while-revalidate"),
+            Freshness::Expired if self.mode() == Mode::ServeStale => Some("serve-stale"),
+            // The origin failed a moment ago and is left alone.
+            Freshness::Expired => Some("stale-if-error"),
+        }
+    }
+
+    /// A whole answer, however it came.
+    pub(crate) fn stored<B>(
+        &self,
+        question: &Question,
+        stored: &StoredResponse,
+        age: Duration,
+        took: Duration,
+        handling: Handling,
+    ) -> Response<CacheBody<B>> {
+        let body = match question.head_only {
+            true => CacheBody::empty(),
+            false => CacheBody::stored(stored.body.clone()),
+        };
+        let mut response = self.assemble(&stored.head, body, age, took, handling);
+        if question.head_only && !response.headers().contains_key(CONTENT_LENGTH) {
+            response
+                .headers_mut()
+                .insert(CONTENT_LENGTH, HeaderValue::from(stored.body.len()));
+        }
+        response
+    }
+
+    /// An answer whose body is still on its way.
+    pub(crate) fn streamed<B>(
+        &self,
+        question: &Question,
+        partial: Partial,
+        took: Duration,
+        handling: Handling,
+    ) -> Response<CacheBody<B>> {
+        let age = partial.head.age(self.shared.engine.now());
+        let body = match question.head_only {
+            true => CacheBody::empty(),
+            false => CacheBody::streaming(partial.body, partial.length),
+        };
+        self.assemble(&partial.head, body, age, took, handling)
+    }
+
+    fn assemble<B>(
+        &self,
+        head: &Head,
+        body: CacheBody<B>,
+        age: Duration,
+        took: Duration,
+        handling: Handling,
+    ) -> Response<CacheBody<B>> {
+        let Handling { verb, status } = handling;
+        self.scope.counters.count(verb);
+        let marks = Marks {
+            verb,
+            age,
+            took,
+            status,
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.fields(&marks, self.shared.status);
+        response
+    }
+
+    /// The handler's own answer, for nobody else.
+    pub(crate) fn passed<B>(
+        &self,
+        question: &Question,
+        response: Response<B>,
+        handling: Handling,
+    ) -> Response<CacheBody<B>> {
+        self.scope.counters.count(handling.verb);
+        let mut response = response.map(CacheBody::passed);
+        let took = question.took(self.shared.engine.now());
+        self.mark(response.headers_mut(), took, handling);
+        if self.scope.settings().fields.x_cache
+            && let Ok(form) = HeaderValue::try_from(key::public_form(&question.key().to_key()))
+        {
+            response.headers_mut().insert(X_CACHE_KEY, form);
+        }
+        response
+    }
+
+    /// The handler's own answer to a request that is none of the cache's business.
+    pub(crate) fn bypassed<B>(
+        &self,
+        response: Response<B>,
+        reason: Bypass,
+        took: Duration,
+    ) -> Response<CacheBody<B>> {
+        let fwd = if reason == Bypass::Method {
+            "method"
+        } else {
+            "bypass"
+        };
+        let status = CacheStatus {
+            fwd: Some(fwd),
+            detail: (reason != Bypass::Method).then_some(reason.token()),
+            ..CacheStatus::default()
+        };
+        let mut response = response.map(CacheBody::passed);
+        let handling = Handling {
+            verb: Verb::Bypass,
+            status,
+        };
+        self.mark(response.headers_mut(), took, handling);
+        response
+    }
+
+    /// An answer of our own, for want of another.
+    pub(crate) fn problem<B>(
+        &self,
+        question: &Question,
+        problem: Problem,
+        fwd: &'static str,
+    ) -> Response<CacheBody<B>> {
+        self.scope.counters.count(Verb::Error);
+        let mut response = problem.response();
+        let status = CacheStatus {
+            fwd: Some(fwd),
+            detail: Some(problem.token()),
+            ..CacheStatus::default()
+        };
+        let took = question.took(self.shared.engine.now());
+        let handling = Handling {
+            verb: Verb::Error,
+            status,
+        };
+        self.mark(response.headers_mut(), took, handling);
+        if question.head_only {
+            *response.body_mut() = CacheBody::empty();
+        }
+        response
+    }
+
+    /// Says in `fields`, which are not ours, what happened.
+    fn mark(&self, fields: &mut HeaderMap, took: Duration, handling: Handling) {
+        let families = self.scope.settings().fields;
+        if families.x_cache {
+            fields.insert(X_CACHE, fields::x_cache(handling.verb));
+            fields.insert(X_QUERY_TIME_MS, fields::millis(took));
+        }
+        if families.cache_status {
+            fields.append(CACHE_STATUS, self.shared.status.value(&handling.status));
+        }
+    }
+}
+
+fn whole_seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn stale_token(reason: StaleReason) -> &'static str {
+    match reason {
+        StaleReason::Error => "stale-if-error",
+        StaleReason::SoftTimeout => "soft-timeout",
+    }
+}

@@ -1,0 +1,111 @@
+//! One scope's settings and state, and the handle on them that a service holds.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use http::HeaderName;
+use tower_swr_core::{FlightPolicy, Mode};
+
+use crate::cache::{HttpCache, Shared};
+use crate::key;
+use crate::request::{self, Bypass};
+use crate::settings::Settings;
+use crate::stats::{Counters, ScopeStats};
+
+/// What a [`CacheService`](crate::CacheService) needs of its cache.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) scope: Arc<Scope>,
+}
+
+/// A scope: settings, statistics and a switch. There is one per name and cache, however many layers there are.
+pub(crate) struct Scope {
+    pub(crate) name: &'static str,
+    settings: Settings,
+    pub(crate) policy: Arc<FlightPolicy>,
+    /// The largest body that is kept.
+    pub(crate) max_body: usize,
+    /// Request fields that `Vary` need not tell apart: see [`Settings::settled_fields`].
+    pub(crate) settled: Vec<HeaderName>,
+    pub(crate) counters: Counters,
+    mode: AtomicU8,
+    warned: AtomicBool,
+}
+
+/// The scope goes with the whole cache.
+const INHERITED: u8 = u8::MAX;
+
+impl Route {
+    #[track_caller]
+    pub(crate) fn new(cache: &HttpCache, scope: &'static str, settings: &Settings) -> Self {
+        Self {
+            shared: Arc::clone(cache.shared()),
+            scope: cache.scope(scope, settings),
+        }
+    }
+
+    /// How the route is switched now.
+    pub(crate) fn mode(&self) -> Mode {
+        match self.scope.mode.load(Ordering::Relaxed) {
+            INHERITED => self.shared.engine.mode(),
+            own => mode_of(own),
+        }
+    }
+}
+
+impl Scope {
+    pub(crate) fn new(name: &'static str, settings: Settings, largest_entry: usize) -> Self {
+        let mut settled = settings.settled_fields();
+        settled.extend(request::removed_fields());
+        settled.extend(key::keyed_fields());
+        Self {
+            name,
+            policy: Arc::new(settings.flights),
+            max_body: settings.max_body.unwrap_or(largest_entry),
+            settled,
+            settings,
+            counters: Counters::default(),
+            mode: AtomicU8::new(INHERITED),
+            warned: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(crate) fn set_mode(&self, mode: Option<Mode>) {
+        let bits = mode.map_or(INHERITED, |mode| mode as u8);
+        self.mode.store(bits, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stats(&self) -> ScopeStats {
+        self.counters.stats()
+    }
+
+    /// Counts a bypass, and says once, aloud, what to do about one that the settings may not have meant.
+    pub(crate) fn bypassed(&self, reason: Bypass) {
+        self.counters.count_bypass(reason);
+        let remedy = match reason {
+            Bypass::Cookie => ".ignore_cookies(), .bypass_on_cookies([…]) or .key_cookies([…])",
+            Bypass::Authorization => ".ignore_authorization() or .key_authorization()",
+            _ => return,
+        };
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                scope = self.name,
+                reason = reason.token(),
+                "requests bypass the cache; say on the layer what the field means: {remedy}"
+            );
+        }
+    }
+}
+
+fn mode_of(bits: u8) -> Mode {
+    match bits {
+        bits if bits == Mode::ServeStale as u8 => Mode::ServeStale,
+        bits if bits == Mode::Off as u8 => Mode::Off,
+        _ => Mode::Normal,
+    }
+}

@@ -1,0 +1,127 @@
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::Body;
+use tower_service::Service;
+use tower_swr_core::{Look, Mode};
+
+use crate::body::{BoxError, CacheBody};
+use crate::call::call;
+use crate::exchange::Exchange;
+use crate::future::ResponseFuture;
+use crate::key;
+use crate::question::Question;
+use crate::request::{self, Bypass};
+use crate::response::Held;
+use crate::route::Route;
+
+/// A service whose answers are cached: what [`CacheLayer`](crate::CacheLayer) makes of an inner service.
+///
+/// It is always ready. The inner service is asked whether it is only when it is about to be called, on a clone of its
+/// own: a hit waits for nobody, and tower's contract between `poll_ready` and `call` is kept.
+#[derive(Clone)]
+pub struct CacheService<S> {
+    inner: S,
+    route: Arc<Route>,
+}
+
+impl<S> CacheService<S> {
+    pub(crate) fn new(inner: S, route: Route) -> Self {
+        Self {
+            inner,
+            route: Arc::new(route),
+        }
+    }
+}
+
+impl<S, A, B> Service<Request<A>> for CacheService<S>
+where
+    S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError> + Send + 'static,
+    A: Body + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<CacheBody<B>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<B, S::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        let mut question = match self.question(&request) {
+            Ok(question) => question,
+            Err(reason) => return self.bypass(request, reason),
+        };
+        let look = question.look(&self.route, request.headers(), question.began);
+        if let Look::Serve {
+            entry,
+            age,
+            refresh,
+        } = &look
+            && let Held::Response(stored) = entry.value()
+        {
+            let response = self
+                .route
+                .kept(&question, entry, stored, *age, None, Duration::ZERO);
+            if *refresh {
+                Exchange::new(&self.route, &self.inner, request, question).refresh();
+            }
+            return ResponseFuture::ready(response);
+        }
+        let exchange = Exchange::new(&self.route, &self.inner, request, question);
+        ResponseFuture::pending(Box::pin(exchange.answer(look)))
+    }
+}
+
+impl<S> CacheService<S> {
+    /// What `request` asks the cache, or why it does not.
+    fn question<A: Body>(&self, request: &Request<A>) -> Result<Question, Bypass> {
+        let scope = &self.route.scope;
+        if self.route.mode() == Mode::Off {
+            return Err(Bypass::Off);
+        }
+        request::admit(request, scope.settings())?;
+        let text = key::of(request, scope.name, scope.settings())?;
+        let head_only = request.method() == Method::HEAD;
+        Ok(Question::new(
+            text,
+            head_only,
+            self.route.shared.engine.now(),
+        ))
+    }
+
+    /// Hands the request to the inner service as it is.
+    fn bypass<A, B>(&self, request: Request<A>, reason: Bypass) -> ResponseFuture<B, S::Error>
+    where
+        S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Send + 'static,
+        A: Send + 'static,
+        B: Send + 'static,
+    {
+        self.route.scope.bypassed(reason);
+        let (route, service) = (Arc::clone(&self.route), self.inner.clone());
+        ResponseFuture::pending(Box::pin(async move {
+            let began = route.shared.engine.now();
+            let response = call(&route, service, request).await?;
+            let took = route.shared.engine.now().since(began);
+            Ok(route.bypassed(response, reason, took))
+        }))
+    }
+}
+
+impl<S> fmt::Debug for CacheService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheService")
+            .field("scope", &self.route.scope.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,104 @@
+//! A route's settings, as its layer collects them.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use http::header::{AUTHORIZATION, COOKIE};
+use tower_swr_core::FlightPolicy;
+
+use crate::policy::Lifetimes;
+
+/// Everything that a [`CacheLayer`](crate::CacheLayer) can be told. Two layers of one scope must agree in all of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) lifetimes: Lifetimes,
+    pub(crate) client_max_age: Option<Duration>,
+    pub(crate) flights: FlightPolicy,
+    pub(crate) body_idle: Duration,
+    /// Bytes of body that are kept; nothing where the store's own limit decides.
+    pub(crate) max_body: Option<usize>,
+    pub(crate) cookies: CookieRule,
+    pub(crate) authorization: AuthorizationRule,
+    /// Request fields that are part of the key.
+    pub(crate) vary: Vec<HeaderName>,
+    pub(crate) fields: FieldFamilies,
+}
+
+/// What a `Cookie` in a request means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CookieRule {
+    /// The answer may be the user's own: bypass.
+    Bypass,
+    /// The handler never sees it.
+    Ignore,
+    /// These cookies make it the user's own; of all others the handler never sees any.
+    BypassOn(Vec<String>),
+    /// These cookies are part of the key; of all others the handler never sees any.
+    Key(Vec<String>),
+}
+
+/// What `Authorization` in a request means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthorizationRule {
+    /// The answer may be the user's own: bypass.
+    Bypass,
+    /// The handler never sees it.
+    Ignore,
+    /// It is part of the key.
+    Key,
+}
+
+/// Which fields are added to answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FieldFamilies {
+    pub(crate) x_cache: bool,
+    pub(crate) cache_status: bool,
+    pub(crate) cache_control: bool,
+}
+
+impl Default for FieldFamilies {
+    fn default() -> Self {
+        Self {
+            x_cache: true,
+            cache_status: true,
+            cache_control: true,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn new(fields: FieldFamilies) -> Self {
+        Self {
+            lifetimes: Lifetimes::default(),
+            client_max_age: None,
+            flights: FlightPolicy::default(),
+            body_idle: Duration::from_secs(30),
+            max_body: None,
+            cookies: CookieRule::Bypass,
+            authorization: AuthorizationRule::Bypass,
+            vary: Vec::new(),
+            fields,
+        }
+    }
+
+    /// Request fields that cannot make a difference to a stored answer: the handler never sees them, or they are part
+    /// of the key already.
+    pub(crate) fn settled_fields(&self) -> Vec<HeaderName> {
+        // Requests that still carry them under the other rules do not come near the cache.
+        let mut settled = vec![COOKIE, AUTHORIZATION];
+        settled.extend(self.vary.iter().cloned());
+        settled
+    }
+
+    /// Fields that caches behind this one must tell answers apart by, since this one does.
+    pub(crate) fn advertised_vary(&self) -> Vec<HeaderName> {
+        let mut names = self.vary.clone();
+        if !matches!(self.cookies, CookieRule::Ignore) {
+            names.push(COOKIE);
+        }
+        if self.authorization != AuthorizationRule::Ignore {
+            names.push(AUTHORIZATION);
+        }
+        names
+    }
+}
