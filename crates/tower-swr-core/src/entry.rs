@@ -115,6 +115,10 @@ impl<V> Entry<V> {
         self.weight
     }
 
+    pub(crate) fn stored_at(&self) -> Moment {
+        self.stored_at
+    }
+
     pub(crate) fn admitted_by(&self, invalidations: &Invalidations) -> bool {
         invalidations.admits(&self.valid_since, &self.subjects)
     }

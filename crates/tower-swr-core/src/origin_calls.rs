@@ -28,12 +28,13 @@ pub(crate) struct OriginCall {
 
 impl OriginCalls {
     /// A call begins for a flight that was born in `born`. Calls born before `oldest`, the newest invalidation that
-    /// concerns the key, belong to flights that nobody joins any more and do not count as beside it.
+    /// concerns the key, belong to flights that nobody joins any more: they do not count as beside each other, nor
+    /// beside it.
     pub(crate) fn enter(self: &Arc<Self>, key: Key, born: Epoch, oldest: Epoch) -> OriginCall {
         self.started.fetch_add(1, Ordering::Relaxed);
         let mut running = self.lock();
         let calls = running.entry(key.clone()).or_default();
-        let beside = calls.iter().any(|call| *call >= oldest);
+        let beside = born >= oldest && calls.iter().any(|call| *call >= oldest);
         calls.push(born);
         drop(running);
         if beside {
@@ -102,5 +103,20 @@ mod tests {
         let after = calls.enter(key, purges.epoch(), purges.newest(&subjects));
         drop((before, after));
         assert_eq!(calls.violations(), 0);
+    }
+
+    #[test]
+    fn a_call_that_a_purge_overtook_before_it_began_is_none() {
+        let (calls, purges) = (Arc::new(OriginCalls::default()), Invalidations::default());
+        let key = KeyText::new("s").key().to_key();
+        let subjects = key.borrowed().subjects();
+        let detached = purges.epoch();
+        purges.invalidate(subjects[0]);
+        let after = calls.enter(key.clone(), purges.epoch(), purges.newest(&subjects));
+        let before = calls.enter(key.clone(), detached, purges.newest(&subjects));
+        assert_eq!(calls.violations(), 0);
+        let beside = calls.enter(key, purges.epoch(), purges.newest(&subjects));
+        drop((before, after, beside));
+        assert_eq!(calls.violations(), 1, "beside the one after the purge");
     }
 }

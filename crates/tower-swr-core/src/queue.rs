@@ -57,6 +57,8 @@ struct State {
     waiting: VecDeque<Job>,
     running: usize,
     running_in: HashMap<u64, usize, BuildKeyHasher>,
+    /// Somebody is in `start_next` and will look again.
+    starting: bool,
     closed: bool,
 }
 
@@ -167,23 +169,41 @@ impl Drop for Ticket {
 
 impl Shared {
     /// Starts what may start now.
+    ///
+    /// A task that is dropped instead of run, as at a shutdown, gives its ticket back while it is being spawned: who
+    /// is starting already goes on with the next one, so that a long queue is not dropped on the stack.
     fn start_next(self: &Arc<Self>) {
         loop {
             let mut state = self.lock();
+            if state.starting {
+                return;
+            }
             let Some(Job { mut ticket, task }) = state.take_startable(self.limits.running) else {
                 return;
             };
-            ticket.running = true;
+            state.starting = true;
             drop(state);
+            let starting = Starting(self);
+            ticket.running = true;
             self.spawn.spawn(Box::pin(async move {
                 task.await;
                 drop(ticket);
             }));
+            drop(starting);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends when the task was spawned, or when that panics.
+struct Starting<'a>(&'a Shared);
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.0.lock().starting = false;
     }
 }
 

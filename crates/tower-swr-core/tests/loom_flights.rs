@@ -366,8 +366,7 @@ fn who_attends_is_answered_or_turned_away() {
 
 /// Wakers run without any lock: one that goes straight back to the flight and to the table does not deadlock.
 ///
-/// Mutants caught: waking under the flight's lock; dropping a replaced waker under it; `remove` that drops the flight,
-/// and its wakers with it, under the table's lock.
+/// Mutants caught: waking under the flight's lock; dropping a replaced waker, or that of a waiter who hangs up, under it.
 #[test]
 fn wakers_are_woken_and_dropped_without_a_lock() {
     model(|| {

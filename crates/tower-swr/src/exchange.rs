@@ -7,14 +7,17 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tokio::sync::oneshot;
 use tower_service::Service;
-use tower_swr_core::{Answer, Entry, Fill, Joined, Landed, Look, Lost, Outcome, Purpose, Waiting};
+use tower_swr_core::{
+    Answer, Entry, Fill, Joined, Landed, Look, Lost, Outcome, Purpose, Refresh, Waiting,
+};
 use tracing::Instrument as _;
 
 use crate::body::{BoxError, CacheBody};
 use crate::call::call;
 use crate::fields::CacheStatus;
+use crate::gate;
 use crate::origin::{Errand, Own};
-use crate::policy::{self, PassReason, Verdict};
+use crate::policy::{self, Verdict};
 use crate::problem::Problem;
 use crate::question::Question;
 use crate::request;
@@ -104,23 +107,15 @@ where
         self.pass(Some("variants")).await
     }
 
-    /// Renews what the request was answered with, behind its back.
-    pub(crate) fn refresh(self) {
-        // A HEAD cannot stand in for a GET: a route may have a handler of its own for it.
-        if self.question.head_only {
-            return;
-        }
-        let engine = self.route.shared.engine.clone();
-        let Some(refresh) = engine.reserve_refresh(&self.question.key(), &self.route.scope.policy)
-        else {
-            return;
-        };
+    /// Renews what the request was answered with, behind its back, when it is its turn.
+    pub(crate) fn refresh(self, turn: Refresh) {
         let cause = tracing::Span::current();
-        refresh.submit(async move {
-            let joined = engine.join(&self.question.key(), &self.route.scope.policy, Purpose::Refresh);
+        turn.submit(async move {
+            let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
+            let joined = engine.join(&self.question.key(), policy, Purpose::Refresh);
             let Joined::Lead(fill) = joined else { return };
             let span = tracing::info_span!(parent: None, "refresh", scope = self.route.scope.name, key = ?fill.key());
-            span.follows_from(cause);
+            span.follows_from(&cause);
             let errand = self.errand(&fill, None);
             fill.run(errand.run().instrument(span)).await;
         });
@@ -187,7 +182,8 @@ where
             question,
         } = self;
         let response = Box::pin(call(&route, service, request)).await?;
-        if is_shareable(&route, &response) {
+        // What a HEAD brings says nothing of a GET, for which there may be another handler.
+        if !question.head_only && is_shareable(&route, &response) {
             route.shared.engine.forget_uncacheable(&question.key());
         }
         let handling = passed(fwd, Some(response.status().as_u16()), detail);
@@ -276,63 +272,6 @@ async fn wait<B>(
     })
 }
 
-impl Route {
-    fn landed<B>(
-        &self,
-        question: &Question,
-        landed: Landed<Held, Partial>,
-        verb: Verb,
-        fwd: &'static str,
-    ) -> Response<CacheBody<B>> {
-        let now = self.shared.engine.now();
-        let took = question.took(now);
-        let mut status = CacheStatus {
-            fwd: Some(fwd),
-            stored: verb == Verb::Miss && landed.fate == tower_swr_core::Fate::Stored,
-            collapsed: verb == Verb::Collapsed,
-            ..CacheStatus::default()
-        };
-        match landed.answer {
-            Answer::Whole(entry) => {
-                let Held::Response(stored) = entry.value() else {
-                    return self.problem(question, Problem::Interrupted, fwd);
-                };
-                let age = entry.age(now);
-                status.fwd_status = (verb == Verb::Miss).then_some(stored.head.status.as_u16());
-                status.ttl = status
-                    .stored
-                    .then(|| entry.lifetime().fresh().saturating_sub(age).as_secs() as i64);
-                self.stored(question, stored, age, took, Handling { verb, status })
-            }
-            Answer::Partial(partial) => {
-                status.fwd_status = (verb == Verb::Miss).then_some(partial.head.status.as_u16());
-                self.streamed(question, partial, took, Handling { verb, status })
-            }
-        }
-    }
-
-    fn stale<B>(
-        &self,
-        question: &Question,
-        entry: &Entry<Held>,
-        reason: tower_swr_core::StaleReason,
-        fwd: &'static str,
-    ) -> Response<CacheBody<B>> {
-        let Held::Response(stored) = entry.value() else {
-            return self.problem(question, Problem::Interrupted, fwd);
-        };
-        let now = self.shared.engine.now();
-        self.kept(
-            question,
-            entry,
-            stored,
-            entry.age(now),
-            Some(reason),
-            question.took(now),
-        )
-    }
-}
-
 fn or_stale(waiting: Flying, old: Option<Arc<Entry<Held>>>) -> Flying {
     match old {
         Some(old) => waiting.or_stale(old),
@@ -369,13 +308,12 @@ fn passed(fwd: &'static str, fwd_status: Option<u16>, detail: Option<&'static st
     }
 }
 
-/// Whether the next ones need not go alone.
-fn is_shareable<B>(route: &Route, response: &Response<B>) -> bool {
+/// Whether the next ones need not go alone. Where the length is not known, the answer may be one that was too large.
+fn is_shareable<B: Body>(route: &Route, response: &Response<B>) -> bool {
     let wall = route.shared.engine.clock().wall();
     let lifetimes = &route.scope.settings().lifetimes;
     let verdict = policy::judge(lifetimes, response.status(), response.headers(), wall);
-    !matches!(
-        verdict,
-        Verdict::Pass(PassReason::TooLarge) | Verdict::Pass(_)
-    )
+    let fits =
+        gate::known_length(response).is_some_and(|length| length <= route.scope.max_body as u64);
+    fits && !matches!(verdict, Verdict::Pass(_) | Verdict::Failure)
 }

@@ -28,6 +28,10 @@ pub(crate) struct Head {
     /// When it came from the origin, and how old it was then.
     pub(crate) arrived: Moment,
     pub(crate) initial_age: Duration,
+    /// The origin has only confirmed the answer that was kept before.
+    pub(crate) revalidated: bool,
+    /// The last `Cache-Control` is the layer's own.
+    own_control: bool,
     weight: usize,
 }
 
@@ -40,6 +44,7 @@ pub(crate) struct Making<'a> {
     pub(crate) wall: SystemTime,
     pub(crate) arrived: Moment,
     pub(crate) initial_age: Duration,
+    pub(crate) revalidated: bool,
 }
 
 /// What one answer says about itself.
@@ -91,6 +96,8 @@ impl Head {
             upstream_status,
             arrived: making.arrived,
             initial_age: making.initial_age,
+            revalidated: making.revalidated,
+            own_control: making.own_lifetime.is_some() && families.cache_control,
         }
     }
 
@@ -110,6 +117,24 @@ impl Head {
         }
         if self.cache_status {
             write(self.status_value(&marks.status, table));
+        }
+        fields
+    }
+
+    /// The fields as the origin sent them, but for what was added to `Vary`, which tells apart no more than the key.
+    pub(crate) fn origin_fields(&self) -> HeaderMap {
+        let mut fields = self.fields.clone();
+        fields.remove(AGE);
+        if self.x_cache {
+            fields.remove(X_CACHE);
+            fields.remove(X_QUERY_TIME_MS);
+            fields.remove(X_CACHE_KEY);
+        }
+        if self.cache_status {
+            fields.remove(CACHE_STATUS);
+        }
+        if self.own_control {
+            drop_last(&mut fields, &CACHE_CONTROL);
         }
         fields
     }
@@ -229,6 +254,14 @@ fn append_vary(fields: &mut HeaderMap, name: &HeaderName) {
     };
     if !fields.get_all(VARY).iter().any(named) {
         fields.append(VARY, HeaderValue::from_name(name.clone()));
+    }
+}
+
+fn drop_last(fields: &mut HeaderMap, name: &HeaderName) {
+    let values: Vec<HeaderValue> = fields.get_all(name).into_iter().cloned().collect();
+    fields.remove(name);
+    for value in values.iter().rev().skip(1).rev() {
+        fields.append(name, value.clone());
     }
 }
 

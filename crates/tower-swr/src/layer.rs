@@ -1,10 +1,13 @@
+use std::fmt::Debug;
 use std::time::Duration;
 
 use http::HeaderName;
 use tower_layer::Layer;
 
 use crate::cache::HttpCache;
+use crate::config::{ConfigError, RouteConfig};
 use crate::route::Route;
+use crate::rules::{self, Refusal};
 use crate::service::CacheService;
 use crate::settings::{AuthorizationRule, CookieRule, Settings};
 
@@ -139,12 +142,8 @@ impl CacheLayer {
     /// For a fraction outside of `0.0..=1.0`.
     #[track_caller]
     pub fn ttl_jitter(mut self, fraction: f64) -> Self {
-        assert!(
-            (0.0..=1.0).contains(&fraction),
-            "ttl_jitter({fraction}) of scope {:?}: give a fraction in 0.0..=1.0",
-            self.scope
-        );
-        self.settings.flights.refresh.ttl_jitter = fraction;
+        self.settings.flights.refresh.ttl_jitter =
+            self.allowed("ttl_jitter", fraction, rules::fraction);
         self
     }
 
@@ -160,12 +159,7 @@ impl CacheLayer {
     /// For zero: nothing would ever be refreshed.
     #[track_caller]
     pub fn refresh_limit(mut self, most: usize) -> Self {
-        assert!(
-            most > 0,
-            "refresh_limit(0) of scope {:?}: allow at least 1",
-            self.scope
-        );
-        self.settings.flights.refreshes = most;
+        self.settings.flights.refreshes = self.allowed("refresh_limit", most, rules::at_least_one);
         self
     }
 
@@ -184,8 +178,8 @@ impl CacheLayer {
     /// For zero.
     #[track_caller]
     pub fn origin_timeout(mut self, span: Duration) -> Self {
-        self.refuse_zero("origin_timeout", span);
-        self.settings.flights.origin_timeout = span;
+        self.settings.flights.origin_timeout =
+            self.allowed("origin_timeout", span, rules::above_zero);
         self
     }
 
@@ -203,8 +197,7 @@ impl CacheLayer {
     /// For zero.
     #[track_caller]
     pub fn wait_timeout(mut self, span: Duration) -> Self {
-        self.refuse_zero("wait_timeout", span);
-        self.settings.flights.wait_timeout = span;
+        self.settings.flights.wait_timeout = self.allowed("wait_timeout", span, rules::above_zero);
         self
     }
 
@@ -234,8 +227,7 @@ impl CacheLayer {
     /// For zero.
     #[track_caller]
     pub fn body_idle_timeout(mut self, span: Duration) -> Self {
-        self.refuse_zero("body_idle_timeout", span);
-        self.settings.body_idle = span;
+        self.settings.body_idle = self.allowed("body_idle_timeout", span, rules::above_zero);
         self
     }
 
@@ -253,12 +245,7 @@ impl CacheLayer {
     #[track_caller]
     pub fn max_body(mut self, bytes: usize) -> Self {
         let most = self.cache.largest_entry();
-        assert!(
-            (1..=most).contains(&bytes),
-            "max_body({bytes}) of scope {:?}: the store keeps entries of up to {most} bytes; give 1 to {most}, or allow \
-             larger entries with MemorySettings::with_largest_entry",
-            self.scope
-        );
+        let bytes = self.allowed("max_body", bytes, |bytes| rules::body_limit(bytes, most));
         self.settings.max_body = Some(bytes);
         self
     }
@@ -270,11 +257,14 @@ impl CacheLayer {
     /// use http::header::ACCEPT_LANGUAGE;
     /// let layer = cache.layer("news").vary([ACCEPT_LANGUAGE]);
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// For `*`, which names no field.
+    #[track_caller]
     pub fn vary(mut self, fields: impl IntoIterator<Item = HeaderName>) -> Self {
-        let mut names: Vec<HeaderName> = fields.into_iter().collect();
-        names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-        names.dedup();
-        self.settings.vary = names;
+        let names = fields.into_iter().collect();
+        self.settings.vary = self.allowed("vary", names, rules::vary_fields);
         self
     }
 
@@ -379,13 +369,46 @@ impl CacheLayer {
         self
     }
 
+    /// Sets what `config` sets, and leaves the rest as it is: for settings from a file or the environment.
+    ///
+    /// ```
+    /// use tower_swr::{HttpCache, RouteConfig};
+    ///
+    /// let mut config = RouteConfig::default(); // or from a file
+    /// config.max_age_secs = Some(-5.0);
+    ///
+    /// let cache = HttpCache::in_memory(64 << 20);
+    /// let refused = cache.layer("report").configured(&config).unwrap_err();
+    /// assert_eq!(
+    ///     refused.to_string(),
+    ///     "max_age_secs = -5.0 of scope \"report\": give a number of seconds, 0 or more and at most 1.8e19"
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// For a value that the setter of the same name would panic at. The layer is lost then, as no half of a
+    /// configuration is of use.
+    #[must_use = "the settings are in the layer that is returned"]
+    pub fn configured(mut self, config: &RouteConfig) -> Result<Self, ConfigError> {
+        config
+            .apply(&mut self.settings, self.cache.largest_entry())
+            .map_err(|refused| ConfigError::new(self.scope, refused))?;
+        Ok(self)
+    }
+
+    /// What `rule` makes of a setter's value.
     #[track_caller]
-    fn refuse_zero(&self, setter: &str, span: Duration) {
-        assert!(
-            !span.is_zero(),
-            "{setter}(0 s) of scope {:?}: nothing would ever be answered; give a time above zero",
-            self.scope
-        );
+    fn allowed<T: Clone + Debug, U>(
+        &self,
+        setter: &str,
+        value: T,
+        rule: impl FnOnce(T) -> Result<U, Refusal>,
+    ) -> U {
+        match rule(value.clone()) {
+            Ok(allowed) => allowed,
+            Err(refusal) => panic!("{setter}({value:?}) of scope {:?}: {refusal}", self.scope),
+        }
     }
 
     #[track_caller]
@@ -394,21 +417,9 @@ impl CacheLayer {
         setter: &str,
         names: impl IntoIterator<Item = impl Into<String>>,
     ) -> Vec<String> {
-        let names: Vec<String> = names.into_iter().map(Into::into).collect();
-        for name in &names {
-            assert!(
-                !name.is_empty() && name.bytes().all(is_token_byte),
-                "{setter} of scope {:?}: {name:?} cannot name a cookie; give a token as in RFC 6265 section 4.1.1",
-                self.scope
-            );
-        }
-        names
+        let names = names.into_iter().map(Into::into).collect();
+        self.allowed(setter, names, rules::cookie_names)
     }
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 impl<S> Layer<S> for CacheLayer {
@@ -420,5 +431,94 @@ impl<S> Layer<S> for CacheLayer {
     /// that they disagree about.
     fn layer(&self, inner: S) -> CacheService<S> {
         CacheService::new(inner, Route::new(&self.cache, self.scope, &self.settings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    fn layer() -> CacheLayer {
+        HttpCache::in_memory(1 << 20).layer("shop")
+    }
+
+    /// What the setter panics with.
+    fn refusal(set: impl FnOnce(CacheLayer) -> CacheLayer) -> String {
+        let panic = catch_unwind(AssertUnwindSafe(|| set(layer()))).expect_err("the setter panics");
+        let text = panic.downcast::<String>();
+        *text.expect("the panic has a text")
+    }
+
+    #[test]
+    fn a_wrong_constant_is_named_with_its_rule() {
+        assert_eq!(
+            refusal(|layer| layer.ttl_jitter(1.5)),
+            r#"ttl_jitter(1.5) of scope "shop": give a fraction in 0.0..=1.0"#
+        );
+        assert_eq!(
+            refusal(|layer| layer.refresh_limit(0)),
+            r#"refresh_limit(0) of scope "shop": nothing would ever be refreshed; allow at least 1"#
+        );
+        assert_eq!(
+            refusal(|layer| layer.max_body(2 << 20)),
+            "max_body(2097152) of scope \"shop\": the store keeps entries of up to 131072 bytes; give 1 to 131072, or \
+             allow larger entries with MemorySettings::with_largest_entry"
+        );
+        assert_eq!(
+            refusal(|layer| layer.key_cookies(["a", "b=c"])),
+            "key_cookies([\"a\", \"b=c\"]) of scope \"shop\": \"b=c\" cannot name a cookie; give a token as in RFC 6265 \
+             section 4.1.1"
+        );
+        assert_eq!(
+            refusal(|layer| layer.vary([HeaderName::from_static("*")])),
+            "vary([\"*\"]) of scope \"shop\": \"*\" names no field, and answers that vary by it are never shared; name \
+             the fields"
+        );
+    }
+
+    #[test]
+    fn no_timeout_is_zero() {
+        let rule = r#"of scope "shop": nothing would ever be answered; give a time above zero"#;
+        let zero = Duration::ZERO;
+        assert_eq!(
+            refusal(|layer| layer.origin_timeout(zero)),
+            format!("origin_timeout(0ns) {rule}")
+        );
+        assert_eq!(
+            refusal(|layer| layer.wait_timeout(zero)),
+            format!("wait_timeout(0ns) {rule}")
+        );
+        assert_eq!(
+            refusal(|layer| layer.body_idle_timeout(zero)),
+            format!("body_idle_timeout(0ns) {rule}")
+        );
+    }
+
+    #[test]
+    fn a_configuration_changes_what_it_sets_and_nothing_else() {
+        let told = layer().max_age(Duration::from_secs(5)).ignore_cookies();
+        let untouched = told.clone().configured(&RouteConfig::default());
+        assert_eq!(untouched.expect("it sets nothing").settings, told.settings);
+
+        let config = RouteConfig {
+            max_age_secs: Some(7.0),
+            ..RouteConfig::default()
+        };
+        let configured = told.clone().configured(&config).expect("a good value");
+        let by_hand = told.max_age(Duration::from_secs(7));
+        assert_eq!(configured.settings, by_hand.settings);
+    }
+
+    #[test]
+    fn a_configuration_is_held_to_the_limits_of_the_cache() {
+        let config = RouteConfig {
+            max_body_bytes: Some(200_000),
+            ..RouteConfig::default()
+        };
+        assert!(layer().configured(&config).is_err());
+        let larger = HttpCache::in_memory(64 << 20).layer("shop");
+        assert!(larger.configured(&config).is_ok());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use tower_swr_core::{Entry, Key, KeyRef, KeyText, Look, Moment};
+use tower_swr_core::{Entry, Key, KeyRef, KeyText, Look, Moment, Refresh};
 
 use crate::policy::VaryNames;
 use crate::response::{Held, Variants};
@@ -50,6 +50,15 @@ impl Question {
         }
         self.index = Some(entry);
         engine.look(&self.text.key(), mode, now)
+    }
+
+    /// The right to refresh what the question was answered with, unless somebody has it. A `HEAD` never gets it: it
+    /// cannot stand in for a `GET`, for which a route may have another handler.
+    pub(crate) fn reserve_refresh(&self, route: &Route) -> Option<Refresh> {
+        if self.head_only {
+            return None;
+        }
+        (route.shared.engine).reserve_refresh(&self.key(), &route.scope.policy)
     }
 
     /// The key that is looked up, and flown for.

@@ -74,14 +74,18 @@ pub(crate) fn admit<B: Body>(request: &Request<B>, settings: &Settings) -> Resul
     }
 }
 
-/// HTTP/1 frames a body by fields (RFC 9112 section 6); later versions by the stream, which the body knows.
+/// HTTP/1 frames a body by fields (RFC 9112 section 6); later versions by the stream, which the body knows. Servers that
+/// are not HTTP's own may hand over a body without either.
 fn has_body<B: Body>(request: &Request<B>) -> bool {
     let fields = request.headers();
     let framed = fields.contains_key(TRANSFER_ENCODING)
         || fields
             .get(CONTENT_LENGTH)
             .is_some_and(|length| length != "0");
-    framed || (request.version() > Version::HTTP_11 && !request.body().is_end_stream())
+    let body = request.body();
+    framed
+        || body.size_hint().lower() > 0
+        || (request.version() > Version::HTTP_11 && !body.is_end_stream())
 }
 
 /// Fields that end at this hop, that turn an answer into a part or into "not modified", or that rewrite a request

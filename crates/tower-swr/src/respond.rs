@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use http::Response;
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
-use tower_swr_core::{Entry, Freshness, Mode, StaleReason};
+use http::{Response, StatusCode};
+use tower_swr_core::{Answer, Entry, Fate, Freshness, Landed, Mode, StaleReason};
 
 use crate::body::CacheBody;
 use crate::fields::{self, CACHE_STATUS, CacheStatus, X_CACHE, X_CACHE_KEY, X_QUERY_TIME_MS};
@@ -25,6 +25,68 @@ pub(crate) struct Handling {
 }
 
 impl Route {
+    /// An answer that a flight brought: to the request that began it (`verb` is a miss), or to one that joined.
+    pub(crate) fn landed<B>(
+        &self,
+        question: &Question,
+        landed: Landed<Held, Partial>,
+        verb: Verb,
+        fwd: &'static str,
+    ) -> Response<CacheBody<B>> {
+        let now = self.shared.engine.now();
+        let took = question.took(now);
+        let mut status = CacheStatus {
+            fwd: Some(fwd),
+            stored: verb == Verb::Miss && landed.fate == Fate::Stored,
+            collapsed: verb == Verb::Collapsed,
+            ..CacheStatus::default()
+        };
+        match landed.answer {
+            Answer::Whole(entry) => {
+                let Held::Response(stored) = entry.value() else {
+                    return self.problem(question, Problem::Interrupted, fwd);
+                };
+                let age = entry.age(now);
+                let left = entry.lifetime().fresh().saturating_sub(age);
+                status.ttl = status.stored.then_some(whole_seconds(left));
+                let (verb, code) = match verb {
+                    Verb::Miss if stored.head.revalidated => {
+                        (Verb::Revalidated, StatusCode::NOT_MODIFIED)
+                    }
+                    _ => (verb, stored.head.status),
+                };
+                status.fwd_status = (!status.collapsed).then_some(code.as_u16());
+                self.stored(question, stored, age, took, Handling { verb, status })
+            }
+            Answer::Partial(partial) => {
+                status.fwd_status = (verb == Verb::Miss).then_some(partial.head.status.as_u16());
+                self.streamed(question, partial, took, Handling { verb, status })
+            }
+        }
+    }
+
+    /// An older answer, for want of a new one.
+    pub(crate) fn stale<B>(
+        &self,
+        question: &Question,
+        entry: &Entry<Held>,
+        reason: StaleReason,
+        fwd: &'static str,
+    ) -> Response<CacheBody<B>> {
+        let Held::Response(stored) = entry.value() else {
+            return self.problem(question, Problem::Interrupted, fwd);
+        };
+        let now = self.shared.engine.now();
+        self.kept(
+            question,
+            entry,
+            stored,
+            entry.age(now),
+            Some(reason),
+            question.took(now),
+        )
+    }
+
     /// An answer from the store, of `age`. `fallback` says why it is served although it is not fresh, where that is
     /// not stale-while-revalidate.
     pub(crate) fn kept<B>(

@@ -71,8 +71,8 @@ where
             let response = self
                 .route
                 .kept(&question, entry, stored, *age, None, Duration::ZERO);
-            if *refresh {
-                Exchange::new(&self.route, &self.inner, request, question).refresh();
+            if *refresh && let Some(turn) = question.reserve_refresh(&self.route) {
+                Exchange::new(&self.route, &self.inner, request, question).refresh(turn);
             }
             return ResponseFuture::ready(response);
         }

@@ -158,19 +158,15 @@ impl Drop for Cluster {
 }
 
 /// The folder with `initdb`: on the path, or where the distributions hide it.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "only the environment knows the path"
+)]
 fn binaries() -> PathBuf {
-    let on_path = Command::new("pg_config")
-        .arg("--bindir")
-        .output()
-        .ok()
-        .map(|output| text(&output.stdout));
-    let hidden = ["/usr/lib/postgresql", "/usr/local/pgsql"]
-        .iter()
-        .flat_map(|root| versions(Path::new(root)));
-    on_path
-        .map(PathBuf::from)
-        .into_iter()
-        .chain(hidden)
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let hidden = ["/usr/lib/postgresql", "/usr/local/pgsql"].map(|root| versions(Path::new(root)));
+    std::env::split_paths(&path)
+        .chain(hidden.into_iter().flatten())
         .find(|folder| folder.join("initdb").exists())
         .expect("no PostgreSQL server (initdb) on this machine: run ./tests/run, which installs what the tests need")
 }

@@ -10,8 +10,13 @@ use crate::key::Key;
 use crate::lifetime::Lifetime;
 
 impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
-    /// Keeps `product` if it is to be kept, as of `now`.
-    pub(super) fn commit(&self, product: Product<V>, now: Moment) -> Landed<V, P> {
+    /// Keeps `product` if it is to be kept, as of `now`, and what goes with it.
+    pub(super) fn commit(
+        &self,
+        product: Product<V>,
+        beside: Option<Beside<V>>,
+        now: Moment,
+    ) -> Landed<V, P> {
         let key = product.key.as_ref().unwrap_or(self.key()).clone();
         let lifetime = match product.keep {
             Keep::Store(lifetime) => self.jittered(lifetime),
@@ -30,8 +35,11 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
             },
         ));
         let fate = match product.keep {
-            Keep::Store(_) => self.store(key, Slot::Kept(Arc::clone(&entry))),
-            keep => self.settle_old(keep),
+            Keep::Store(_) => {
+                self.write_beside(beside);
+                self.store(key, Slot::Kept(Arc::clone(&entry)))
+            }
+            keep => self.settle_old(keep, beside),
         };
         Landed {
             answer: Answer::Whole(entry),
@@ -81,13 +89,44 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
     }
 
     /// What an answer that is not kept means for what is.
-    pub(super) fn settle_old(&self, keep: Keep) -> Fate {
+    pub(super) fn settle_old(&self, keep: Keep, beside: Option<Beside<V>>) -> Fate {
         if keep == Keep::Failure {
             self.back_off();
-            Fate::Failed
-        } else {
-            self.remove_old();
-            Fate::Shared
+            return Fate::Failed;
+        }
+        // What is written beside may take the old value's place.
+        self.remove_old();
+        self.write_beside(beside);
+        Fate::Shared
+    }
+
+    /// Keeps what a stream has brought, as of when it was `answered`, unless its flight is not `open` any more and
+    /// another one has overtaken it.
+    pub(super) fn keep_streamed(
+        &self,
+        product: Option<Product<V>>,
+        answered: Moment,
+        open: bool,
+    ) -> Fate {
+        match product {
+            Some(product) => {
+                let key = product.key.as_ref().unwrap_or(self.key());
+                if open || !self.is_superseded(key, answered) {
+                    return self.commit(product, None, answered).fate;
+                }
+            }
+            None if open => self.remove_old(),
+            None => {}
+        }
+        Fate::Shared
+    }
+
+    /// Whether a value that came after `answered` is kept under `key`. It takes a flight that was closed before its
+    /// end for that: another one may have overtaken it.
+    pub(super) fn is_superseded(&self, key: &Key, answered: Moment) -> bool {
+        match self.cache.shared.near.get(&key.borrowed()) {
+            Some(Slot::Kept(entry)) => entry.stored_at() > answered,
+            _ => false,
         }
     }
 
@@ -106,6 +145,22 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
             .refresh
             .back_off(old.count_failure(), shared.rng.roll());
         old.postpone_refresh(shared.clock.now().after(pause));
+    }
+
+    /// The origin is slow: those who come while the call runs are answered with the older value, where it may stand in,
+    /// instead of each finding out for themselves.
+    pub(super) fn serve_old_meanwhile(&self) {
+        let Some(old) = &self.old else { return };
+        old.count_failure();
+        let clock = &self.cache.shared.clock;
+        old.postpone_refresh(clock.now().after(self.policy.origin_timeout));
+    }
+
+    /// The origin has answered or given up: what it said decides from here on.
+    pub(super) fn serve_old_no_more(&self) {
+        if let Some(old) = &self.old {
+            old.postpone_refresh(self.cache.now());
+        }
     }
 
     /// Whether nothing that concerns the key was invalidated since the flight began. A writer that comes late must

@@ -103,9 +103,12 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
             Ok(Fetched::Stream {
                 partial,
                 keep,
+                beside,
                 rest,
-                ..
-            }) => self.share_stream(call, partial, keep, rest, took).await,
+            }) => {
+                let fate = self.settle_old(keep, beside);
+                self.share_stream(call, partial, fate, rest, took).await;
+            }
             Ok(Fetched::Pass { remember }) => self.pass(call, remember, took),
             Ok(Fetched::Failed(error)) => self.lose(call, &Lost::Failed(error), took),
             Err(lost) => self.lose(call, &lost, took),
@@ -127,13 +130,24 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
         &self,
         origin: impl Future<Output = Fetched<V, P>> + Send,
     ) -> Result<Fetched<V, P>, Lost> {
-        let origin = pin!(AssertUnwindSafe(origin).catch_unwind());
-        let deadline = self.cache.shared.clock.sleep(self.policy.origin_timeout);
-        match select(origin, deadline).await {
-            Either::Left((Ok(fetched), _)) => Ok(fetched),
-            Either::Left((Err(_panic), _)) => Err(Lost::Panicked),
-            Either::Right(_) => Err(Lost::TimedOut),
-        }
+        let clock = &self.cache.shared.clock;
+        let mut origin = pin!(AssertUnwindSafe(origin).catch_unwind());
+        let deadline = clock.sleep(self.policy.origin_timeout);
+        let soft_deadline = clock.sleep(self.policy.soft_timeout.min(self.policy.origin_timeout));
+        let prompt = select(&mut origin, soft_deadline).await;
+        let outcome = match prompt {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => {
+                self.serve_old_meanwhile();
+                let late = select(origin, deadline).await;
+                self.serve_old_no_more();
+                match late {
+                    Either::Left((outcome, _)) => outcome,
+                    Either::Right(_) => return Err(Lost::TimedOut),
+                }
+            }
+        };
+        outcome.map_err(|_panic| Lost::Panicked)
     }
 
     fn land_whole(
@@ -143,9 +157,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
         beside: Option<Beside<V>>,
         took: Duration,
     ) {
-        self.write_beside(beside);
         let now = self.cache.now();
-        let landed = self.commit(product, now);
+        let landed = self.commit(product, beside, now);
         let fate = landed.fate;
         if fate == Fate::Stored {
             self.leader.land(Landing::Answer(landed));
@@ -187,16 +200,16 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
         };
         match ending {
             Ok(Ending::Complete { product, tell }) => {
-                if let Some(product) = product {
-                    self.commit(product, answered);
-                }
+                let fate = self.keep_streamed(product, answered, call.is_some());
                 tell();
                 drop(call);
                 self.leader.close();
-                self.tell(FillOutcome::Stored, took);
+                self.tell(outcome_of(fate), took);
             }
             Ok(Ending::Overflow(rest)) => {
-                self.remember_uncacheable();
+                if call.is_some() || !self.is_superseded(self.key(), answered) {
+                    self.remember_uncacheable();
+                }
                 self.cache.observe(&Event::TooLarge { key: self.key() });
                 drop(call);
                 // The flight holds a reader of its own, which would hold up the rest.
@@ -213,11 +226,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
         mut self,
         call: OriginCall,
         partial: P,
-        keep: Keep,
+        fate: Fate,
         rest: Rest<V>,
         took: Duration,
     ) {
-        let fate = self.settle_old(keep);
         drop(call);
         self.leader.close();
         self.leader.land(Landing::Answer(Landed {

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::{
     Answer, Cache, Fetched, FlightPolicy, Joined, Keep, Landed, Look, Outcome, Product, Purpose,
 };
-use crate::entry::Entry;
+use crate::decision::Mode;
+use crate::entry::{Birth, Entry};
 use crate::flight::{Lost, SharedError};
 use crate::key::{Key, KeyRef};
+use crate::lifetime::Lifetime;
 
 /// For values that come all at once: there is no such thing as a partial answer.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +34,7 @@ pub struct Made<V> {
 
 impl<V> Made<V> {
     /// A value to be kept for `lifetime`. It counts for its own size in memory, without what it points to.
-    pub fn new(value: V, lifetime: crate::lifetime::Lifetime) -> Self {
+    pub fn new(value: V, lifetime: Lifetime) -> Self {
         Self {
             value,
             keep: Keep::Store(lifetime),
@@ -115,7 +117,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// The value of `key`: the kept one at once, where there is one to be served, else what `origin` makes, called
     /// once however many ask.
     ///
-    /// A value that is stale but may be served is returned at once, and `origin` renews it behind.
+    /// A value that is stale but may be served is returned at once, and `origin` renews it behind. In [`Mode::Off`],
+    /// and for a key whose answers may not be shared, `origin` is called for this caller alone.
     ///
     /// # Errors
     ///
@@ -134,39 +137,75 @@ impl<V: Send + Sync + 'static> Cache<V> {
         F: Future<Output = Result<Made<V>, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
-        let mut origin = Some(origin);
+        if self.mode() == Mode::Off {
+            return self.ask_alone(key, origin).await;
+        }
         let mut look = self.look(key, self.mode(), self.now());
         loop {
             let (old, fallback) = match look {
                 Look::Serve { entry, refresh, .. } => {
-                    if refresh && let Some(origin) = origin {
+                    if refresh {
                         self.renew(key.to_key(), policy, origin);
                     }
                     return Ok(entry);
                 }
-                Look::Uncacheable => (None, false),
+                Look::Uncacheable => return self.ask_alone(key, origin).await,
                 Look::Fetch { old, fallback } => (old, fallback),
             };
-            let waiting = match self.join(key, policy, Purpose::Miss) {
-                Joined::Wait(waiting) => waiting,
+            let (waiting, origin) = match self.join(key, policy, Purpose::Miss) {
+                Joined::Wait(waiting) => (waiting, Some(origin)),
                 Joined::Again(again) => {
                     look = again;
                     continue;
                 }
                 Joined::Lead(fill) => {
                     let waiting = fill.waiting();
-                    if let Some(origin) = origin.take() {
-                        fill.spawn(fetched(origin));
-                    }
-                    waiting
+                    fill.spawn(fetched(origin));
+                    (waiting, None)
                 }
             };
             let waiting = match old.filter(|_| fallback) {
                 Some(old) => waiting.or_stale(old),
                 None => waiting,
             };
-            return finish(waiting.await);
+            return match (waiting.await, origin) {
+                (Outcome::Pass, Some(origin)) => self.ask_alone(key, origin).await,
+                (outcome, _) => finish(outcome),
+            };
         }
+    }
+
+    /// Asks the origin for this caller only: nothing is shared and nothing is kept.
+    async fn ask_alone<E>(
+        &self,
+        key: &KeyRef<'_>,
+        origin: impl Future<Output = Result<Made<V>, E>>,
+    ) -> Result<Arc<Entry<V>>, GetError>
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let made = origin.await;
+        let Made {
+            value,
+            keep,
+            weight,
+        } = made.map_err(|error| GetError::Failed(error.into().into()))?;
+        let lifetime = match keep {
+            Keep::Store(lifetime) => lifetime,
+            Keep::Share | Keep::Failure => Lifetime::fresh_for(Duration::ZERO),
+        };
+        Ok(Arc::new(Entry::new(
+            value,
+            &Birth {
+                key: *key,
+                born: self.shared.invalidations.epoch(),
+                now: self.now(),
+                initial_age: Duration::ZERO,
+                lifetime,
+                due_age: Duration::MAX,
+                weight,
+            },
+        )))
     }
 
     fn renew<F, E>(&self, key: Key, policy: &Arc<FlightPolicy>, origin: F)
@@ -222,7 +261,7 @@ fn finish<V>(outcome: Outcome<V, NoPartial>) -> Result<Arc<Entry<V>>, GetError> 
         }) => match none {},
         Outcome::Lost(lost) => Err(lost.into()),
         Outcome::WaitTimedOut => Err(GetError::WaitTimedOut),
-        // Plain values are never passed; a flight that says so has nothing for us.
+        // Only for who led the flight, and a plain value is never passed.
         Outcome::Pass => Err(GetError::Dropped),
     }
 }

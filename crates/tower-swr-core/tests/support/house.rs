@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tower_swr_core::testing::{ManualClock, ManualSpawn, RecordingObserver, ScriptedRng};
 use tower_swr_core::{
-    Cache, CacheBuilder, Entry, Fetched, Fill, FlightPolicy, GetError, Joined, Key, KeyText,
-    Lifetime, Look, Made, MemorySettings, NoPartial, Purpose, QueueLimits, Waiting,
+    Cache, CacheBuilder, Entry, Fetched, Fill, FlightPolicy, GetError, Joined, Keep, Key, KeyText,
+    Lifetime, Look, MemorySettings, NoPartial, Product, Purpose, QueueLimits, Waiting,
 };
 
-use super::{Origin, Refused};
+use super::{Call, Origin};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 pub const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -28,6 +28,21 @@ pub fn key(name: &str) -> Key {
     let mut text = KeyText::new("scope");
     text.push(name.as_bytes());
     text.key().to_key()
+}
+
+/// A complete answer, in place of what an origin makes of it.
+pub fn whole<P>(value: u32, keep: Keep) -> Fetched<u32, P> {
+    let product = Product {
+        value,
+        keep,
+        key: None,
+        initial_age: Duration::ZERO,
+        weight: size_of::<u32>(),
+    };
+    Fetched::Whole {
+        product,
+        beside: None,
+    }
 }
 
 /// A cache whose clock, dice and tasks are in the test's hands.
@@ -133,11 +148,7 @@ impl<P: Clone + Send + 'static> House<P> {
 
 impl House {
     /// A request for `key`, to be answered by `origin` where the cache cannot.
-    pub fn get(
-        &self,
-        key: &Key,
-        origin: impl Future<Output = Result<Made<u32>, Refused>> + Send + 'static,
-    ) -> Request {
+    pub fn get(&self, key: &Key, origin: Call) -> Request {
         let (cache, key, policy) = (self.cache.clone(), key.clone(), Arc::clone(&self.policy));
         Request(Box::pin(async move {
             let entry = cache.get(&key.borrowed(), &policy, origin).await?;
@@ -146,11 +157,7 @@ impl House {
     }
 
     /// A request that must not wait for anything.
-    pub fn get_at_once(
-        &self,
-        key: &Key,
-        origin: impl Future<Output = Result<Made<u32>, Refused>> + Send + 'static,
-    ) -> u32 {
+    pub fn get_at_once(&self, key: &Key, origin: Call) -> u32 {
         let answer = self.get(key, origin).now();
         answer.expect("it waits").expect("an answer")
     }

@@ -1,10 +1,17 @@
 //! What the tests of the engine share: a house with everything in hand, an origin that does as it is told.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test file uses a part of it"
+)]
 
 mod house;
 mod origin;
 mod part;
+mod witness;
 
-pub use house::{House, SECOND, WEEK, key, minute, secs};
-pub use origin::{Origin, Refused};
+pub use house::{House, Request, SECOND, WEEK, key, minute, secs, whole};
+pub use origin::{Call, Origin, Refused};
 pub use part::{Part, Parts, Told};
+pub use witness::Witness;

@@ -4,7 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
 use tower_swr_core::{Lifetime, Made};
+
+/// A call under way.
+pub type Call = BoxFuture<'static, Result<Made<u32>, Refused>>;
 
 /// An origin that does as it is told. Clones share the counts.
 #[derive(Clone, Default)]
@@ -48,47 +53,37 @@ impl Origin {
     }
 
     /// A call, counted when it is first polled, that ends when `work` does.
-    pub fn call<T>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> impl Future<Output = T> + Send + use<T> + 'static
-    where
-        T: Send + 'static,
-    {
+    pub fn call<T>(&self, work: impl Future<Output = T> + Send + 'static) -> BoxFuture<'static, T> {
         let counts = Arc::clone(&self.counts);
-        let work = Box::pin(work);
-        async move {
+        Box::pin(async move {
             let mut running = Running::begin(counts);
             let made = work.await;
             running.ended = true;
             made
-        }
+        })
     }
 
-    pub fn makes(
-        &self,
-        value: u32,
-        lifetime: Lifetime,
-    ) -> impl Future<Output = Result<Made<u32>, Refused>> + Send + use<> + 'static {
+    pub fn makes(&self, value: u32, lifetime: Lifetime) -> Call {
         self.call(async move { Ok(Made::new(value, lifetime)) })
     }
 
-    pub fn fails(
-        &self,
-    ) -> impl Future<Output = Result<Made<u32>, Refused>> + Send + use<> + 'static {
+    pub fn fails(&self) -> Call {
         self.call(async { Err(Refused) })
     }
 
-    pub fn panics(
-        &self,
-    ) -> impl Future<Output = Result<Made<u32>, Refused>> + Send + use<> + 'static {
+    pub fn panics(&self) -> Call {
         self.call(async { std::panic::resume_unwind(Box::new("a panic without a message")) })
     }
 
-    pub fn hangs(
-        &self,
-    ) -> impl Future<Output = Result<Made<u32>, Refused>> + Send + use<> + 'static {
+    pub fn hangs(&self) -> Call {
         self.call(std::future::pending())
+    }
+
+    /// A call that ends when it is told how, or fails when nobody can tell any more.
+    pub fn waits(&self) -> (oneshot::Sender<Made<u32>>, Call) {
+        let (answer, answered) = oneshot::channel();
+        let call = self.call(async { answered.await.map_err(|_| Refused) });
+        (answer, call)
     }
 }
 

@@ -18,4 +18,5 @@ mod vary;
 pub(crate) use pass_reason::PassReason;
 pub(crate) use selection::Selection;
 pub(crate) use standard::{Lifetimes, Verdict, judge};
+pub(crate) use stated::initial_age;
 pub(crate) use vary::VaryNames;

@@ -34,10 +34,6 @@ impl Selection {
         let mut pairs = self.names.iter().zip(&*self.values);
         pairs.all(|(name, ours)| ours.as_deref() == Value::of(name, request).as_deref())
     }
-
-    pub(crate) fn names(&self) -> &VaryNames {
-        &self.names
-    }
 }
 
 /// Names only: a value may be a cookie or a token, and has no business in a log.

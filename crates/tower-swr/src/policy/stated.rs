@@ -36,7 +36,7 @@ impl Stated {
 ///
 /// The apparent age, `now` minus `Date`, is deliberately left out, as section 4.2.3 allows: it would count the
 /// difference of two machines' clocks as age, and an origin one minute slow would never be cached.
-pub(super) fn initial_age(headers: &HeaderMap) -> Duration {
+pub(crate) fn initial_age(headers: &HeaderMap) -> Duration {
     let line = headers.get(AGE).map_or(&b""[..], HeaderValue::as_bytes);
     let mut members = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     let first = members.find(|member| !member.is_empty());

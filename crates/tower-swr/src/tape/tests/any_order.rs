@@ -5,6 +5,7 @@ use std::task::Wake;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tower_swr_core::testing::ManualClock;
 
 use super::*;
 

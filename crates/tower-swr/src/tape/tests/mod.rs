@@ -13,14 +13,14 @@ mod under_the_limit;
 mod unlocked;
 mod window;
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http_body::Frame;
-use tower_swr_core::SystemClock;
-use tower_swr_core::testing::ManualClock;
+use tower_swr_core::{Moment, Sleep, SystemClock};
 
 use super::reel::CHUNK_OVERHEAD;
 use super::*;
@@ -34,7 +34,25 @@ fn new(limit: usize) -> (TapeWriter, TapeReader) {
 
 /// A tape outside of a runtime: its writer waits for ever.
 fn timeless(limit: usize) -> (TapeWriter, TapeReader) {
-    tape(limit, Arc::new(ManualClock::default()), IDLE)
+    tape(limit, Arc::new(Stopped), IDLE)
+}
+
+/// No wait of this clock ends, nor does it keep a waker.
+#[derive(Debug)]
+struct Stopped;
+
+impl Clock for Stopped {
+    fn now(&self) -> Moment {
+        Moment::ORIGIN
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn sleep(&self, _: Duration) -> Sleep {
+        Box::pin(pending())
+    }
 }
 
 /// A limit that `chunks` chunks of `len` bytes just reach.

@@ -70,6 +70,14 @@ fn the_whole_is_one_exact_copy() {
 }
 
 #[test]
+fn an_empty_chunk_is_no_chunk() {
+    let (mut writer, mut reader) = new(0);
+    put(&mut writer, "").unwrap();
+    assert!(poll_reader(&mut reader).is_pending());
+    assert!(!writer.overflowed());
+}
+
+#[test]
 fn a_small_chunk_is_copied_and_a_large_one_kept() {
     let buffer = chunk(100_000);
     let (mut writer, mut reader) = new(1 << 20);

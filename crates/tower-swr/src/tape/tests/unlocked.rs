@@ -113,17 +113,15 @@ async fn chunks_are_dropped_behind_the_lock() {
     }
 }
 
+fn wait(reader: &mut TapeReader, waker: &Waker) {
+    let frame = reader.poll_frame(&mut Context::from_waker(waker));
+    assert!(frame.is_pending());
+}
+
 #[test]
-fn wakers_are_woken_and_dropped_behind_the_lock() {
-    let (mut writer, mut reader) = timeless(room_for(1, 1));
+fn readers_are_woken_and_their_wakers_dropped_behind_the_lock() {
+    let (mut writer, mut reader) = new(1 << 20);
     let (waker, touched) = probe_waker(&writer);
-    let wait = |reader: &mut TapeReader, waker: &Waker| {
-        assert!(
-            reader
-                .poll_frame(&mut Context::from_waker(waker))
-                .is_pending()
-        );
-    };
     wait(&mut reader, &waker);
     put(&mut writer, "x").unwrap();
     assert_eq!(touched.load(SeqCst), 1, "woken by a chunk");
@@ -132,48 +130,34 @@ fn wakers_are_woken_and_dropped_behind_the_lock() {
     wait(&mut reader, &waker);
     drop(waker);
     assert_eq!(touched.load(SeqCst), 1);
-    let (other, _touched) = probe_waker(&writer);
-    wait(&mut reader, &other);
-    assert_eq!(touched.load(SeqCst), 2, "replaced");
-
-    let (waker, touched) = probe_waker(&writer);
-    put_all(&mut writer, 2, 1);
-    {
-        let mut write = pin!(writer.write(chunk(1)));
-        assert!(
-            write
-                .as_mut()
-                .poll(&mut Context::from_waker(&waker))
-                .is_pending()
-        );
-        assert!(
-            write
-                .as_mut()
-                .poll(&mut Context::from_waker(&other))
-                .is_pending()
-        );
-        assert!(
-            write
-                .as_mut()
-                .poll(&mut Context::from_waker(&waker))
-                .is_pending()
-        );
-        assert!(poll_reader(&mut reader).is_ready());
-        assert_eq!(touched.load(SeqCst), 1, "the reader wakes the writer");
-        assert!(
-            write
-                .as_mut()
-                .poll(&mut Context::from_waker(&waker))
-                .is_ready()
-        );
-    }
-    while poll_reader(&mut reader).is_ready() {}
+    let (waker, touched_next) = probe_waker(&writer);
     wait(&mut reader, &waker);
+    assert_eq!(touched.load(SeqCst), 2, "replaced, and so dropped");
+
     writer.finish();
-    assert_eq!(touched.load(SeqCst), 2, "the end wakes the reader");
+    assert_eq!(touched_next.load(SeqCst), 1, "woken by the end");
 }
 
-/// Only the first and the last of several idle polls may touch a waker's count.
+#[test]
+fn the_writer_is_woken_and_its_wakers_dropped_behind_the_lock() {
+    let (mut writer, mut reader) = timeless(room_for(1, 1));
+    let (waker, touched) = probe_waker(&writer);
+    let (next, touched_next) = probe_waker(&writer);
+    put_all(&mut writer, 2, 1);
+    let mut write = Box::pin(writer.write(chunk(1)));
+    let mut poll = |waker: &Waker| write.as_mut().poll(&mut Context::from_waker(waker));
+
+    assert!(poll(&waker).is_pending());
+    assert_eq!(touched.load(SeqCst), 0);
+    drop(waker);
+    assert!(poll(Waker::noop()).is_pending());
+    assert_eq!(touched.load(SeqCst), 1, "replaced, and so dropped");
+    assert!(poll(&next).is_pending());
+    assert!(poll_reader(&mut reader).is_ready());
+    assert_eq!(touched_next.load(SeqCst), 1, "woken by the slowest reader");
+    assert!(poll(&next).is_ready());
+}
+
 #[test]
 fn a_reader_keeps_one_waker_and_takes_it_along() {
     struct Nothing;

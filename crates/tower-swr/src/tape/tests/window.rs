@@ -140,6 +140,27 @@ async fn all_who_stand_still_are_cut_off_after_one_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_others_passed_during_the_wait_goes_with_the_one_cut_off() {
+    let clock = SystemClock::default();
+    let (mut writer, still) = new(room_for(2, 10));
+    let mut quick = still.clone();
+    put_all(&mut writer, 2, 10);
+    put_all(&mut writer, 1, 5000); // without its room there is none
+    let begun = clock.now();
+    let write = tokio::spawn(async move { writer.write(chunk(10)).await.map(|()| writer) });
+    tokio::time::sleep(MS).await;
+    for _ in 0..3 {
+        data(&mut quick).await;
+    }
+    let writer = write.await.unwrap().unwrap();
+    assert!(clock.now().since(begun) <= IDLE + MS);
+    assert_eq!(writer.readers(), 1);
+    assert_eq!(writer.tape.reel().held(), room_for(1, 10));
+    writer.tape.reel().check();
+    assert_eq!(text(still).await.1, Some(TapeError::TooSlow));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_reader_that_leaves_ends_the_write() {
     let (mut writer, reader) = new(room_for(2, 10));
     put_all(&mut writer, 3, 10);

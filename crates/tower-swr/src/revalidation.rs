@@ -1,0 +1,63 @@
+//! Asking the origin whether what is kept is still good (RFC 9111 section 4.3).
+
+use bytes::Bytes;
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+};
+use http::{HeaderMap, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::response::StoredResponse;
+
+/// Makes a request conditional on what is kept, where that has a validator: true if it has.
+pub(crate) fn ask(kept: Option<&StoredResponse>, request: &mut HeaderMap) -> bool {
+    // Only a 200 can be confirmed by a 304 that says nothing of its status.
+    let Some(kept) = kept.filter(|kept| kept.head.status == StatusCode::OK) else {
+        return false;
+    };
+    let fields = kept.head.origin_fields();
+    for (validator, condition) in [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)] {
+        if let Some(value) = fields.get(validator) {
+            request.insert(condition, value.clone());
+        }
+    }
+    request.contains_key(IF_NONE_MATCH) || request.contains_key(IF_MODIFIED_SINCE)
+}
+
+/// What describes the body that is kept, and is not changed by a head without one (RFC 9111 section 3.2).
+const OF_THE_BODY: [HeaderName; 4] = [
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    CONTENT_RANGE,
+    CONTENT_LENGTH,
+];
+
+/// The kept answer with the fields of a 304 in place of its own; nothing where the 304 speaks of another one.
+pub(crate) fn confirmed(
+    kept: &StoredResponse,
+    fields: &HeaderMap,
+) -> Option<Response<Full<Bytes>>> {
+    let mut merged = kept.head.origin_fields();
+    if let (Some(theirs), Some(ours)) = (fields.get(ETAG), merged.get(ETAG))
+        && opaque(theirs) != opaque(ours)
+    {
+        return None;
+    }
+    for name in fields.keys().filter(|name| !OF_THE_BODY.contains(name)) {
+        merged.remove(name);
+        for value in fields.get_all(name) {
+            merged.append(name, value.clone());
+        }
+    }
+    let mut response = Response::new(Full::new(kept.body.clone()));
+    *response.status_mut() = kept.head.status;
+    *response.headers_mut() = merged;
+    Some(response)
+}
+
+/// An entity tag without its mark of weakness (RFC 9110 section 8.8.3.2).
+fn opaque(tag: &HeaderValue) -> &[u8] {
+    let tag = tag.as_bytes();
+    tag.strip_prefix(b"W/").unwrap_or(tag)
+}
