@@ -151,6 +151,20 @@ mod tests {
     }
 
     #[test]
+    fn stamps_are_bounded_where_they_are_swept_when_it_is_time() {
+        let log = Invalidations::default();
+        let (mut sweeps, mut most) = (0, 0);
+        for number in 0..2 * MAX_STAMPS + 10 {
+            if log.invalidate(subject(&format!("{number}"))) {
+                log.forget(log.epoch());
+                sweeps += 1;
+            }
+            most = most.max(log.read().of.len());
+        }
+        assert_eq!((sweeps, most), (2, MAX_STAMPS));
+    }
+
+    #[test]
     fn a_sweep_keeps_what_it_checked_and_turns_away_who_comes_late() {
         let log = Invalidations::default();
         let (kept, purged, late) = (log.epoch(), log.epoch(), log.epoch());

@@ -106,9 +106,13 @@ impl KeyText {
         Subject::of(&self.bytes)
     }
 
-    /// Takes back what was pushed after the text had `length` bytes. The marks of resources stay.
+    /// Takes back what was pushed after the text had `length` bytes, but never the scope. The marks of resources stay,
+    /// except in what is taken back: those move to the new end.
     pub fn truncate(&mut self, length: usize) {
+        let [scope, ..] = self.ends;
+        let length = length.max(scope);
         self.bytes.truncate(length);
+        self.ends = self.ends.map(|end| end.min(length));
     }
 
     /// How many bytes the text has.
@@ -321,6 +325,24 @@ mod tests {
         let variant = text.key().to_key();
         assert_ne!(plain, variant);
         assert_eq!(plain.borrowed().subjects(), variant.borrowed().subjects());
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_a_key_that_can_be_used() {
+        let mut text = KeyText::new("s");
+        let scope = text.len();
+        text.push(b"/a");
+        text.end_resource();
+        text.push(b"host");
+        text.end_resource();
+        for length in (0..=text.len() + 1).rev() {
+            text.truncate(length);
+            let key = text.key().to_key();
+            assert_eq!((key.scope().as_ref(), key.text().len()), ("s", text.len()));
+            let [_, _, narrow] = key.borrowed().subjects();
+            assert_eq!(narrow, text.subject(), "at {length}");
+        }
+        assert_eq!(text.len(), scope);
     }
 
     #[test]

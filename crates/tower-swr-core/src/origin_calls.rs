@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::invalidation::Epoch;
+use crate::invalidation::{Epoch, Invalidations};
 use crate::key::{BuildKeyHasher, Key};
 
 #[derive(Debug, Default)]
@@ -27,12 +27,19 @@ pub(crate) struct OriginCall {
 }
 
 impl OriginCalls {
-    /// A call begins for a flight that was born in `born`. Calls born before `oldest`, the newest invalidation that
-    /// concerns the key, belong to flights that nobody joins any more: they do not count as beside each other, nor
-    /// beside it.
-    pub(crate) fn enter(self: &Arc<Self>, key: Key, born: Epoch, oldest: Epoch) -> OriginCall {
+    /// A call begins for a flight that was born in `born`. Calls that were born before the newest invalidation of their
+    /// key belong to flights that nobody joins any more: they count beside nothing.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        key: Key,
+        born: Epoch,
+        invalidations: &Invalidations,
+    ) -> OriginCall {
         self.started.fetch_add(1, Ordering::Relaxed);
+        let subjects = key.borrowed().subjects();
         let mut running = self.lock();
+        // Asked for under the lock: of two flights of which a purge detached one, the later to enter must know of it.
+        let oldest = invalidations.newest(&subjects);
         let calls = running.entry(key.clone()).or_default();
         let beside = born >= oldest && calls.iter().any(|call| *call >= oldest);
         calls.push(born);
@@ -78,29 +85,28 @@ impl Drop for OriginCall {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invalidation::Invalidations;
     use crate::key::KeyText;
 
     #[test]
     fn a_second_call_beside_the_first_is_a_violation() {
-        let calls = Arc::new(OriginCalls::default());
+        let (calls, purges) = (Arc::new(OriginCalls::default()), Invalidations::default());
         let key = KeyText::new("s").key().to_key();
-        let first = calls.enter(key.clone(), Epoch::default(), Epoch::default());
-        let second = calls.enter(key.clone(), Epoch::default(), Epoch::default());
+        let first = calls.enter(key.clone(), Epoch::default(), &purges);
+        let second = calls.enter(key.clone(), Epoch::default(), &purges);
         assert_eq!(calls.violations(), 1);
         drop((first, second));
-        drop(calls.enter(key, Epoch::default(), Epoch::default()));
+        drop(calls.enter(key, Epoch::default(), &purges));
         assert_eq!((calls.violations(), calls.started()), (1, 3));
+        assert!(calls.lock().is_empty(), "what has ended leaves nothing");
     }
 
     #[test]
     fn a_call_after_a_purge_is_none() {
         let (calls, purges) = (Arc::new(OriginCalls::default()), Invalidations::default());
         let key = KeyText::new("s").key().to_key();
-        let subjects = key.borrowed().subjects();
-        let before = calls.enter(key.clone(), purges.epoch(), purges.newest(&subjects));
-        purges.invalidate(subjects[0]);
-        let after = calls.enter(key, purges.epoch(), purges.newest(&subjects));
+        let before = calls.enter(key.clone(), purges.epoch(), &purges);
+        purges.invalidate(key.borrowed().resource());
+        let after = calls.enter(key, purges.epoch(), &purges);
         drop((before, after));
         assert_eq!(calls.violations(), 0);
     }
@@ -109,13 +115,12 @@ mod tests {
     fn a_call_that_a_purge_overtook_before_it_began_is_none() {
         let (calls, purges) = (Arc::new(OriginCalls::default()), Invalidations::default());
         let key = KeyText::new("s").key().to_key();
-        let subjects = key.borrowed().subjects();
         let detached = purges.epoch();
-        purges.invalidate(subjects[0]);
-        let after = calls.enter(key.clone(), purges.epoch(), purges.newest(&subjects));
-        let before = calls.enter(key.clone(), detached, purges.newest(&subjects));
+        purges.invalidate(key.borrowed().resource());
+        let after = calls.enter(key.clone(), purges.epoch(), &purges);
+        let before = calls.enter(key.clone(), detached, &purges);
         assert_eq!(calls.violations(), 0);
-        let beside = calls.enter(key, purges.epoch(), purges.newest(&subjects));
+        let beside = calls.enter(key, purges.epoch(), &purges);
         drop((before, after, beside));
         assert_eq!(calls.violations(), 1, "beside the one after the purge");
     }

@@ -10,8 +10,6 @@ use std::task::{Context, Wake, Waker};
 
 use futures_util::future::join_all;
 use support::{House, Origin, Request, key, minute, secs, whole};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tower_swr_core::testing::Heard;
 use tower_swr_core::{
     Answer, Cache, CacheBuilder, Fate, FlightPolicy, GetError, Joined, Keep, Made, MemorySettings,
@@ -46,32 +44,6 @@ fn keys_do_not_wait_for_each_other() {
     house.keep(&key("b"), 2, minute());
     assert!(hangs.now().is_none());
     assert_eq!(house.cache.stats().flights, 1);
-}
-
-/// Real threads, tokio's tasks and the machine's own clock: nothing here is in the test's hands.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn on_many_threads_too() {
-    let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).build();
-    let (policy, origin) = (Arc::new(FlightPolicy::default()), Origin::default());
-    for round in 0..20 {
-        let (begin, _) = watch::channel(false);
-        let mut requests = JoinSet::new();
-        for _ in 0..200 {
-            let (cache, policy, origin) = (cache.clone(), Arc::clone(&policy), origin.clone());
-            let mut begun = begin.subscribe();
-            requests.spawn(async move {
-                let key = key(&format!("round {round}"));
-                begun.wait_for(|begun| *begun).await.expect("it begins");
-                let made = origin.makes(round, minute());
-                let entry = cache.get(&key.borrowed(), &policy, made).await;
-                *entry.expect("the origin answers").value()
-            });
-        }
-        begin.send_replace(true);
-        assert_eq!(requests.join_all().await, [round; 200]);
-    }
-    assert_eq!(origin.calls(), 20);
-    assert_eq!(cache.stats().stampede_violations, 0);
 }
 
 #[test]

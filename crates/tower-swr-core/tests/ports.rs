@@ -185,8 +185,9 @@ fn a_manual_task_may_spawn_another_which_runs_in_the_same_round() {
 #[test]
 fn a_recording_observer_remembers_in_order() {
     let observer = RecordingObserver::default();
+    let clone = observer.clone();
     observer.observe(&Event::RefreshRefused);
-    observer.clone().observe(&Event::WaitTimedOut);
+    clone.observe(&Event::WaitTimedOut);
     observer.observe(&Event::RefreshRefused);
     let heard = [
         Heard::RefreshRefused,

@@ -21,7 +21,8 @@ pin_project! {
     /// It is one of three, and tells by [`Debug`] which:
     ///
     /// * **stored**: the whole body in one piece of shared memory, where the answer came from the store or the cache
-    ///   wrote it itself; cloning the answer copied no byte of it. Empty for `HEAD` and for answers without content.
+    ///   wrote it itself; cloning the answer copied no byte of it. Empty for answers without content, and for `HEAD`,
+    ///   where it is *untold* if nobody knows the length.
     /// * **streaming**: what the origin sends right now, shared by all who wait for the same key. It ends with an
     ///   error, never with a clean end, where the origin's body fails or does not have the length it announced, where
     ///   the task that reads it is stopped, and where this client stops reading an answer larger than the body limit
@@ -45,6 +46,7 @@ pin_project! {
     #[project = KindProj]
     enum Kind<B> {
         Stored { bytes: Bytes },
+        Untold,
         Streaming { stream: Stream },
         Passed { #[pin] body: B },
     }
@@ -61,6 +63,12 @@ impl<B> CacheBody<B> {
     /// A body that is at its end.
     pub(crate) fn empty() -> Self {
         Self::stored(Bytes::new())
+    }
+
+    /// No body, where there would be one of whatever length: the answer to a `HEAD`. Of an empty body's length servers
+    /// make a `Content-Length`.
+    pub(crate) fn untold() -> Self {
+        Self { kind: Kind::Untold }
     }
 
     /// A body that is being written. `length` is what the origin announced for all of it; `reader` has read nothing.
@@ -98,6 +106,7 @@ where
         let mut kind = self.project().kind;
         match kind.as_mut().project() {
             KindProj::Stored { bytes } => Poll::Ready(rest(bytes).map(Ok)),
+            KindProj::Untold => Poll::Ready(None),
             KindProj::Passed { body } => body.poll_frame(cx).map_err(Into::into),
             KindProj::Streaming { stream } => {
                 let frame = stream.poll_frame(cx);
@@ -115,6 +124,7 @@ where
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Stored { bytes } => bytes.is_empty(),
+            Kind::Untold => true,
             Kind::Streaming { stream } => stream.is_end(),
             Kind::Passed { body } => body.is_end_stream(),
         }
@@ -123,6 +133,7 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Stored { bytes } => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Untold => SizeHint::default(),
             Kind::Streaming { stream } => stream.size_hint(),
             Kind::Passed { body } => body.size_hint(),
         }
@@ -146,6 +157,7 @@ impl<B> fmt::Debug for CacheBody<B> {
         f.write_str("CacheBody::")?;
         match &self.kind {
             Kind::Stored { bytes } => write!(f, "Stored({} bytes)", bytes.len()),
+            Kind::Untold => f.write_str("Untold"),
             Kind::Streaming { stream } => match stream.remaining {
                 Some(remaining) => write!(f, "Streaming({remaining} bytes to come)"),
                 None => f.write_str("Streaming"),

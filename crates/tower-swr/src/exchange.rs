@@ -164,7 +164,7 @@ where
                 }
             },
             Outcome::Lost(lost) => match (mine.try_recv(), lost) {
-                (Ok(Own::Error(error)), Lost::Failed(_)) => Err(error),
+                (Ok(Own::Error(error)), Lost::Failed(_)) => route.counted(Err(error)),
                 (_, lost) => Ok(route.problem(&question, Problem::from(&lost), fwd)),
             },
             Outcome::WaitTimedOut => Ok(route.problem(&question, Problem::WaitTimedOut, fwd)),
@@ -181,7 +181,7 @@ where
             request,
             question,
         } = self;
-        let response = Box::pin(call(&route, service, request)).await?;
+        let response = route.counted(Box::pin(call(&route, service, request)).await)?;
         // What a HEAD brings says nothing of a GET, for which there may be another handler.
         if !question.head_only && is_shareable(&route, &response) {
             route.shared.engine.forget_uncacheable(&question.key());
@@ -197,7 +197,7 @@ where
             request,
             question,
         } = self;
-        let response = Box::pin(call(&route, service, request)).await?;
+        let response = route.counted(Box::pin(call(&route, service, request)).await)?;
         let mut handling = passed(fwd, Some(response.status().as_u16()), Some("head"));
         handling.verb = Verb::Miss;
         Ok(route.passed(&question, response, handling))

@@ -1,7 +1,7 @@
 //! Reading the origin's body: what is there at once, and the rest onto a tape.
 
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::future::{pending, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -146,13 +146,19 @@ where
     }
 
     async fn read(&mut self) -> Read {
-        if !self.is_kept && self.writer.readers() == 0 {
-            return Read::Unread;
-        }
-        let next = match select(self.body.frame(), self.clock.sleep(self.idle)).await {
+        let is_read_for_its_readers = !self.is_kept || self.writer.overflowed();
+        let unread = async {
+            match is_read_for_its_readers {
+                true => self.writer.unread().await,
+                false => pending().await,
+            }
+        };
+        let frame = select(self.body.frame(), self.clock.sleep(self.idle));
+        let next = match select(pin!(unread), frame).await {
+            Either::Left(_) => return Read::Unread,
             // What went wrong is nobody's business but the log's, and it need not be `Send`.
-            Either::Left((next, _)) => next.map(|frame| frame.map_err(|_| ())),
-            Either::Right(_) => return Read::Cut(CutReason::Stalled),
+            Either::Right((Either::Left((next, _)), _)) => next.map(|frame| frame.map_err(|_| ())),
+            Either::Right((Either::Right(_), _)) => return Read::Cut(CutReason::Stalled),
         };
         match next {
             None if self.length.is_some_and(|length| self.written < length) => {

@@ -160,7 +160,7 @@ impl Route {
     ) -> Response<CacheBody<B>> {
         let age = partial.head.age(self.shared.engine.now());
         let body = match question.head_only {
-            true => CacheBody::empty(),
+            true => CacheBody::untold(),
             false => CacheBody::streaming(partial.body, partial.length),
         };
         self.assemble(&partial.head, body, age, took, handling)
@@ -254,9 +254,17 @@ impl Route {
         };
         self.mark(response.headers_mut(), took, handling);
         if question.head_only {
-            *response.body_mut() = CacheBody::empty();
+            *response.body_mut() = CacheBody::untold();
         }
         response
+    }
+
+    /// What the service answered a client's own request with: its error is the client's answer and counts as one.
+    pub(crate) fn counted<T, E>(&self, answered: Result<T, E>) -> Result<T, E> {
+        if answered.is_err() {
+            self.scope.counters.count(Verb::Error);
+        }
+        answered
     }
 
     /// Says in `fields`, which are not ours, what happened.

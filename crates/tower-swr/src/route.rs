@@ -9,7 +9,7 @@ use tower_swr_core::{FlightPolicy, Mode};
 use crate::cache::{HttpCache, Shared};
 use crate::key;
 use crate::request::{self, Bypass};
-use crate::settings::Settings;
+use crate::settings::{CookieRule, Settings};
 use crate::stats::{Counters, ScopeStats};
 
 /// What a [`CacheService`](crate::CacheService) needs of its cache.
@@ -30,7 +30,8 @@ pub(crate) struct Scope {
     pub(crate) settled: Vec<HeaderName>,
     pub(crate) counters: Counters,
     mode: AtomicU8,
-    warned: AtomicBool,
+    warned_of_cookies: AtomicBool,
+    warned_of_authorization: AtomicBool,
 }
 
 /// The scope goes with the whole cache.
@@ -67,7 +68,8 @@ impl Scope {
             settings,
             counters: Counters::default(),
             mode: AtomicU8::new(INHERITED),
-            warned: AtomicBool::new(false),
+            warned_of_cookies: AtomicBool::new(false),
+            warned_of_authorization: AtomicBool::new(false),
         }
     }
 
@@ -87,12 +89,19 @@ impl Scope {
     /// Counts a bypass, and says once, aloud, what to do about one that the settings may not have meant.
     pub(crate) fn bypassed(&self, reason: Bypass) {
         self.counters.count_bypass(reason);
-        let remedy = match reason {
-            Bypass::Cookie => ".ignore_cookies(), .bypass_on_cookies([…]) or .key_cookies([…])",
-            Bypass::Authorization => ".ignore_authorization() or .key_authorization()",
+        let (warned, remedy) = match reason {
+            // Under any other rule it is what the layer asked for.
+            Bypass::Cookie if self.settings.cookies == CookieRule::Bypass => (
+                &self.warned_of_cookies,
+                ".ignore_cookies(), .bypass_on_cookies([…]) or .key_cookies([…])",
+            ),
+            Bypass::Authorization => (
+                &self.warned_of_authorization,
+                ".ignore_authorization() or .key_authorization()",
+            ),
             _ => return,
         };
-        if !self.warned.swap(true, Ordering::Relaxed) {
+        if !warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 scope = self.name,
                 reason = reason.token(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use tower_swr_core::{Beside, Entry, Fetched, Keep, Key, Moment, Product};
+use tower_swr_core::{Beside, Entry, Fetched, Keep, Key, Lifetime, Moment, Product};
 
 use crate::body::BoxError;
 use crate::gate::Admitted;
@@ -220,10 +220,20 @@ impl Sharing {
         };
         Fetched::Stream {
             partial,
-            keep,
+            keep: open_to_newcomers(keep, initial_age),
             beside: place.beside,
             rest: Box::pin(recording.run(finish)),
         }
+    }
+}
+
+/// For how long newcomers may join: as long as the head is fresh that came with `age`.
+fn open_to_newcomers(keep: Keep, age: Duration) -> Keep {
+    match keep {
+        Keep::Store(lifetime) => {
+            Keep::Store(Lifetime::fresh_for(lifetime.fresh().saturating_sub(age)))
+        }
+        unkept => unkept,
     }
 }
 

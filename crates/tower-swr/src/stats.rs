@@ -110,7 +110,7 @@ pub struct ScopeStats {
     pub passed: u64,
     /// Not for the cache: another method, a cookie, a switch.
     pub bypassed: u64,
-    /// Answered by the cache itself, for want of an answer.
+    /// Answered by the cache itself for want of an answer, or with the error that the service returned.
     pub errors: u64,
     /// Calls of the handler, for whatever reason, refreshes included.
     pub origin_calls: u64,

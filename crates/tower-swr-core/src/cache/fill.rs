@@ -117,12 +117,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
 
     fn enter_origin(&self) -> OriginCall {
         let shared = &self.cache.shared;
-        let oldest = shared
-            .invalidations
-            .newest(&self.key().borrowed().subjects());
+        let key = self.key().clone();
         shared
             .origin_calls
-            .enter(self.key().clone(), self.born, oldest)
+            .enter(key, self.born, &shared.invalidations)
     }
 
     /// The origin's answer, unless it panics or takes too long; then the call is dropped, which cancels it.

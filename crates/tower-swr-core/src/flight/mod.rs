@@ -9,7 +9,7 @@
 //! Who comes first gets a [`Leader`] and owes a landing; everybody, the first included, may hold a [`Waiter`]. A flight
 //! never outlives its leader: dropping it, for whatever reason, closes the flight and tells the waiters that it is lost.
 //!
-//! Invariants, checked by a model of all interleavings (`tests/loom_flights.rs`):
+//! Invariants, checked by a model of all interleavings (`tests/loom_flights`):
 //! * one key has at most one open flight, so at most one leader that newcomers wait for;
 //! * who joined is woken by the landing or by the leader's drop, never left behind;
 //! * the first landing stands;

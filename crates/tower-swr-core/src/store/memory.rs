@@ -202,7 +202,8 @@ struct CountEvictions(Arc<AtomicU64>);
 impl<V> Lifecycle<Key, Slot<V>> for CountEvictions {
     type RequestState = ();
 
-    fn on_evict(&self, _: &mut (), _: Key, _: Slot<V>) {
+    /// Not `on_evict`: that hears of replaced values, too, so that each refresh would count.
+    fn before_evict(&self, _: &mut (), _: &Key, _: &mut Slot<V>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

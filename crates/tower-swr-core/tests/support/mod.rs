@@ -9,9 +9,11 @@
 mod house;
 mod origin;
 mod part;
+mod stream;
 mod witness;
 
 pub use house::{House, Request, SECOND, WEEK, key, minute, secs, whole};
 pub use origin::{Call, Origin, Refused};
 pub use part::{Part, Parts, Told};
+pub use stream::{Stream, Streaming, is_open, partial, partial_now, product, streaming_house};
 pub use witness::Witness;

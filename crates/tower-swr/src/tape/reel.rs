@@ -170,10 +170,11 @@ impl Reel {
         self.first
     }
 
-    /// The writer, where it waits and what happened since the first chunk was `first` lets it go on.
+    /// The writer, where it waits and what happened since the first chunk was `first` lets it go on: the slowest reader
+    /// has moved, or the last one has left.
     #[must_use]
     pub(super) fn writer_since(&mut self, first: u64) -> Option<Waker> {
-        if self.moved_since(first) {
+        if self.moved_since(first) || self.readers == 0 {
             self.writer.take()
         } else {
             None

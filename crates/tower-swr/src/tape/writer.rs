@@ -79,8 +79,29 @@ impl TapeWriter {
     }
 
     /// How many readers there are, without those that were cut off.
+    #[cfg(test)]
     pub(crate) fn readers(&self) -> usize {
         self.tape.reel().readers()
+    }
+
+    /// Waits until there is no reader left. Under the limit there may be new ones later.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub(crate) async fn unread(&self) {
+        poll_fn(|cx| {
+            let mut reel = self.tape.reel();
+            if reel.readers() == 0 {
+                return Poll::Ready(());
+            }
+            let replaced = reel.park_writer(cx.waker());
+            drop(reel);
+
+            drop(replaced);
+            Poll::Pending
+        })
+        .await;
     }
 
     /// All that was written, copied into one allocation of exactly its size, so that what is stored pins nothing else;

@@ -10,10 +10,13 @@
 //! Each model names the mutants of `src/flight` that were written by hand, run, and caught by it.
 #![cfg(tower_swr_loom)]
 
+mod house;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Wake, Waker};
 
+use house::House;
 use loom::future::block_on;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -74,58 +77,10 @@ fn poll_once(waiter: &mut Waiter<Answer>, waker: &Waker) -> Poll<Landing<Answer>
     Pin::new(waiter).poll(&mut Context::from_waker(waker))
 }
 
-/// A cache in small: a store of one value, an origin, and requests that go the engine's way.
-struct House {
-    flights: Flights<Key, Answer>,
-    stored: AtomicUsize,
-    calls: AtomicUsize,
-    running: AtomicUsize,
-}
-
-impl House {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            flights: Flights::new(),
-            stored: AtomicUsize::new(0),
-            calls: AtomicUsize::new(0),
-            running: AtomicUsize::new(0),
-        })
-    }
-
-    fn request(&self) -> Answer {
-        match join(&self.flights) {
-            Join::Leader(leader) => self.fill(leader),
-            Join::Waiter(waiter) => answer(block_on(waiter)),
-        }
-    }
-
-    fn fill(&self, mut leader: Leader<Key, Answer>) -> Answer {
-        let kept = self.stored.load(Relaxed);
-        if kept != 0 {
-            leader.land(Landing::Answer(kept));
-            return kept;
-        }
-        let made = self.call_origin();
-        // Commit before close.
-        self.stored.store(made, Relaxed);
-        leader.land(Landing::Answer(made));
-        leader.close();
-        made
-    }
-
-    fn call_origin(&self) -> Answer {
-        let beside = self.running.fetch_add(1, Relaxed);
-        assert_eq!(beside, 0, "two origin calls side by side");
-        let made = self.calls.fetch_add(1, Relaxed) + 1;
-        self.running.fetch_sub(1, Relaxed);
-        made
-    }
-}
-
 /// One origin call, and all have its answer: whoever leads later finds what was stored before the flight closed.
 ///
 /// Mutants caught: a join that looks and inserts under two locks; a join that always begins a flight; a landing that
-/// wakes nobody; in this file, `close` before the store is written.
+/// wakes nobody; in `house.rs`, `close` before the store is written.
 #[test]
 fn one_call_however_many_ask() {
     model(|| {
