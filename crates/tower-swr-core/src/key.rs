@@ -100,12 +100,6 @@ impl KeyText {
         };
     }
 
-    /// The subject that everything pushed so far names: what to purge.
-    #[must_use]
-    pub fn subject(&self) -> Subject {
-        Subject::of(&self.bytes)
-    }
-
     /// Takes back what was pushed after the text had `length` bytes, but never the scope. The marks of resources stay,
     /// except in what is taken back: those move to the new end.
     pub fn truncate(&mut self, length: usize) {
@@ -173,7 +167,7 @@ impl KeyRef<'_> {
         self.text
     }
 
-    /// The subject of purges of this key's resource, as narrow as it is marked.
+    /// The subject of purges of this key's resource, as narrow as it is marked; the whole key where nothing is.
     #[must_use]
     pub fn resource(&self) -> Subject {
         let [_, _, narrow] = self.ends;
@@ -340,7 +334,7 @@ mod tests {
             let key = text.key().to_key();
             assert_eq!((key.scope().as_ref(), key.text().len()), ("s", text.len()));
             let [_, _, narrow] = key.borrowed().subjects();
-            assert_eq!(narrow, text.subject(), "at {length}");
+            assert_eq!(narrow, Subject::of(&text.bytes), "at {length}");
         }
         assert_eq!(text.len(), scope);
     }

@@ -22,6 +22,8 @@
 //! # Ok::<_, tower_swr_core::GetError>(()) }).expect("the origin answers");
 //! ```
 //!
+//! For values, [`Cache::get`] is all there is to know; the rest of the surface is what the HTTP layer is built of.
+//!
 //! Everything that depends on the world outside is a port with a default: [`Clock`], [`Rng`], [`Spawn`], [`Observer`].
 //! The feature `test-util` brings ones that a test drives by hand.
 

@@ -99,7 +99,7 @@ fn a_resource_is_purged_with_its_variants_narrowly_or_widely() {
     assert_eq!(kept, [None, None, Some(1), Some(1)]);
     let mut path = KeyText::new("scope");
     path.push(b"/a");
-    house.cache.purge(path.subject());
+    house.cache.purge(path.key().resource());
     assert_eq!(
         [&other_host, &other_path].map(|key| house.kept(key)),
         [None, Some(1)]

@@ -57,7 +57,6 @@ impl HttpCache {
     /// let memory = MemorySettings::new(512 << 20).with_largest_entry(8 << 20);
     /// let cache = HttpCache::builder(memory).name("edge").build();
     /// ```
-    #[must_use]
     pub fn builder(memory: MemorySettings) -> HttpCacheBuilder {
         HttpCacheBuilder {
             engine: CacheBuilder::new(memory),
@@ -145,6 +144,10 @@ impl HttpCache {
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// assert!(!cache.scope_mode("nobody", Some(Mode::Off)));
     /// ```
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "a scope that is not there needs no switch"
+    )]
     pub fn scope_mode(&self, scope: &str, mode: Option<Mode>) -> bool {
         let scopes = self.scopes();
         let found = scopes.get(scope);
@@ -272,6 +275,11 @@ impl HttpCacheBuilder {
     /// let limits = QueueLimits { running: 8, ..QueueLimits::default() };
     /// let cache = HttpCache::builder(MemorySettings::new(1 << 20)).refreshes(limits).build();
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where none may run or none may wait.
+    #[track_caller]
     pub fn refreshes(mut self, limits: QueueLimits) -> Self {
         self.engine = self.engine.refreshes(limits);
         self

@@ -8,7 +8,7 @@ use http_body::Body;
 use tokio::sync::oneshot;
 use tower_service::Service;
 use tower_swr_core::{
-    Answer, Entry, Fill, Joined, Landed, Look, Lost, Outcome, Purpose, Refresh, Waiting,
+    Answer, Entry, Fill, Joined, Landed, Look, Lost, Mode, Outcome, Purpose, Refresh, Waiting,
 };
 use tracing::Instrument as _;
 
@@ -111,6 +111,10 @@ where
     pub(crate) fn refresh(self, turn: Refresh) {
         let cause = tracing::Span::current();
         turn.submit(async move {
+            // The switch may have been thrown while this waited for its turn.
+            if self.route.mode() != Mode::Normal {
+                return;
+            }
             let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
             let joined = engine.join(&self.question.key(), policy, Purpose::Refresh);
             let Joined::Lead(fill) = joined else { return };

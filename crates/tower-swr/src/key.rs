@@ -62,13 +62,14 @@ pub(crate) fn subject(scope: &str, uri: &Uri) -> Subject {
     push_path(&mut text, uri);
     if let Some(authority) = uri.authority() {
         text.push_optional(Some(authority.as_str().as_bytes()));
+        text.end_resource();
     }
-    text.subject()
+    text.key().resource()
 }
 
 /// What a purge of all of `scope` names.
 pub(crate) fn scope_subject(scope: &str) -> Subject {
-    KeyText::new(scope).subject()
+    KeyText::new(scope).key().scope_subject()
 }
 
 /// What `X-Cache-Key` says of `key`: 128 bits of a hash that is the same in every process, and tells nothing of what

@@ -51,7 +51,10 @@ async fn ask(rows: &Rows, id: usize) {
 
     match &results[0] {
         Ok(entry) => println!("  {}", entry.value()),
-        Err(error) => println!("  {error}"),
+        Err(error) => {
+            let cause = error.source().map(ToString::to_string);
+            println!("  {error}: {}", cause.unwrap_or_default());
+        }
     }
     let answers = results.iter().filter(|result| result.is_ok()).count();
     print!("  {answers} answers");
@@ -94,7 +97,7 @@ impl Rows {
     }
 
     fn purge(&self, id: usize) {
-        self.cache.purge(key(id).subject());
+        self.cache.purge(key(id).key().resource());
     }
 }
 

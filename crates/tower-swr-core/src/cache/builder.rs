@@ -53,8 +53,19 @@ impl CacheBuilder {
     }
 
     /// How many refreshes run and wait.
+    ///
+    /// # Panics
+    ///
+    /// Where none may run: nothing would ever be refreshed.
     #[must_use]
+    #[track_caller]
     pub fn refreshes(mut self, limits: QueueLimits) -> Self {
+        assert!(
+            limits.running > 0 && limits.waiting > 0,
+            "QueueLimits with running = {} and waiting = {}: allow at least 1 of each, or nothing is ever refreshed",
+            limits.running,
+            limits.waiting
+        );
         self.refreshes = limits;
         self
     }

@@ -51,7 +51,8 @@ impl<V> Made<V> {
         }
     }
 
-    /// How many bytes it counts for.
+    /// How many bytes it counts for. Say so for whatever points to more than it is: a `String` counts for 24 bytes
+    /// otherwise, however long it is.
     #[must_use]
     pub fn weighing(mut self, bytes: usize) -> Self {
         self.weight = bytes;
@@ -63,7 +64,7 @@ impl<V> Made<V> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum GetError {
-    /// The origin failed; everybody who waited has the same error.
+    /// The origin failed; everybody who waited has the same error, which is also the [`source`](Error::source).
     Failed(SharedError),
     /// The origin panicked.
     Panicked,
@@ -78,7 +79,7 @@ pub enum GetError {
 impl fmt::Display for GetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failed(error) => write!(f, "the origin failed: {error}"),
+            Self::Failed(_) => f.write_str("the origin failed"),
             Self::Panicked => f.write_str("the origin panicked; its panic message is in the log"),
             Self::OriginTimedOut => {
                 f.write_str("the origin did not answer within `origin_timeout`")
@@ -218,6 +219,10 @@ impl<V: Send + Sync + 'static> Cache<V> {
         };
         let (cache, policy) = (self.clone(), Arc::clone(policy));
         refresh.submit(async move {
+            // The switch may have been thrown while this waited for its turn.
+            if cache.mode() != Mode::Normal {
+                return;
+            }
             if let Joined::Lead(fill) = cache.join(&key.borrowed(), &policy, Purpose::Refresh) {
                 fill.run(fetched(origin)).await;
             }

@@ -177,7 +177,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Cache<V, P> {
             }
             Join::Leader(leader) => leader,
         };
-        let old = match self.look(key, self.mode(), self.now()) {
+        // Whoever may serve something older did so before: a scope need not be switched like the whole.
+        let old = match self.look(key, Mode::Normal, self.now()) {
             Look::Fetch { old, .. } => old,
             Look::Serve {
                 entry,
@@ -220,7 +221,26 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Cache<V, P> {
     }
 
     /// Invalidates everything that concerns `subject`: what is stored does not count any more, and who waits for a
-    /// flight gets its answer, but nobody joins it and it stores nothing.
+    /// flight gets its answer, but nobody joins it and it stores nothing. Call it *after* what the values are made of
+    /// has changed.
+    ///
+    /// Keys belong to the resources that were marked in them, and to their scope:
+    ///
+    /// ```
+    /// # use tower_swr_core::{Cache, CacheBuilder, KeyText, MemorySettings};
+    /// # let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).build();
+    /// let mut key = KeyText::new("rows");
+    /// key.push(b"customers");
+    /// key.end_resource(); // the table
+    /// key.push(b"7");
+    /// key.end_resource(); // the row
+    /// cache.purge(key.key().resource()); // the row
+    ///
+    /// let mut table = KeyText::new("rows");
+    /// table.push(b"customers");
+    /// cache.purge(table.key().resource()); // the whole table
+    /// cache.purge(table.key().scope_subject()); // all rows
+    /// ```
     pub fn purge(&self, subject: Subject) {
         if self.shared.invalidations.invalidate(subject) {
             self.sweep();
@@ -233,7 +253,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Cache<V, P> {
         self.sweep();
     }
 
-    /// Removes what is kept under exactly `key`.
+    /// Removes what is kept under exactly `key`. A fill that runs stores its value all the same: to invalidate, see
+    /// [`Cache::purge`].
     pub fn remove(&self, key: &KeyRef<'_>) {
         self.shared.near.remove(key);
     }

@@ -1,0 +1,274 @@
+//! Answers that differ by request fields: each client gets its own, with one call per variant.
+
+mod house;
+
+use axum::body::Body;
+use house::{Call, House, Origin, With as _, answers, ask, count, get, reply, secs, start_all};
+use http::header::{ACCEPT_LANGUAGE, HeaderName};
+use http::{Request, Uri};
+use tower::Layer as _;
+use tower_swr::MemorySettings;
+
+/// What the handler saw of `name`, which is what its answer says.
+fn said(call: &Call, name: &str) -> String {
+    let lines = call.parts.headers.get_all(name).into_iter();
+    let lines: Vec<_> = lines
+        .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
+        .collect();
+    if lines.is_empty() {
+        "nothing".to_owned()
+    } else {
+        lines.join("|")
+    }
+}
+
+/// An origin that answers in the request's language and says so.
+fn speaking(vary: &'static str) -> Origin {
+    Origin::new(move |call| {
+        let text = said(&call, "accept-language");
+        Ok(reply(200)
+            .with("vary", vary)
+            .text(text)
+            .to_response(call.number))
+    })
+}
+
+fn in_language(language: &str) -> Request<Body> {
+    get("/").with("accept-language", language)
+}
+
+#[tokio::test]
+async fn variants_are_kept_apart_and_each_is_hit() {
+    let (house, origin) = (House::new(), speaking("accept-language"));
+    let service = house.layer().layer(origin.clone());
+    for expected in ["MISS", "HIT"] {
+        for language in ["de", "en", "fr"] {
+            let answer = ask(&service, in_language(language)).await;
+            assert_eq!((answer.x_cache(), answer.text()), (expected, language));
+        }
+    }
+    assert_eq!(origin.calls(), 3);
+    let other = ask(&service, in_language("it")).await;
+    assert_eq!(
+        other.field("cache-status"),
+        "tower-swr; fwd=vary-miss; fwd-status=200; stored; ttl=60"
+    );
+}
+
+#[tokio::test]
+async fn ten_variants_of_twenty_clients_each_are_ten_calls_and_then_none() {
+    let (house, origin) = (House::new(), speaking("accept-language"));
+    let service = house.layer().layer(origin.clone());
+    let requests = || (0..200).map(|n| in_language(&format!("l{}", n % 10)));
+    for expected in ["COLLAPSED", "HIT"] {
+        origin.hold();
+        let asking = start_all(&service, requests()).await;
+        origin.release();
+        let all = answers(asking).await;
+        for (n, answer) in all.iter().enumerate() {
+            assert_eq!(answer.text(), format!("l{}", n % 10));
+        }
+        assert!(count(&all, expected) >= 190, "{}", count(&all, expected));
+        assert_eq!(origin.calls(), 10);
+    }
+    assert_eq!(house.cache.stats().stampede_violations, 0);
+}
+
+#[tokio::test]
+async fn what_is_shared_and_not_kept_is_told_apart_in_the_flight_too() {
+    let origin = Origin::new(|call| {
+        let text = said(&call, "accept-language");
+        let reply = reply(404).with("vary", "accept-language").text(text);
+        Ok(reply.to_response(call.number))
+    });
+    let house = House::new();
+    let service = house.layer().layer(origin.clone());
+    origin.hold();
+    let asking = start_all(
+        &service,
+        (0..60).map(|n| in_language(&format!("l{}", n % 6))),
+    )
+    .await;
+    origin.release();
+    for (n, answer) in answers(asking).await.iter().enumerate() {
+        assert_eq!(answer.text(), format!("l{}", n % 6));
+    }
+    assert_eq!(origin.calls(), 6);
+}
+
+#[tokio::test]
+async fn fields_that_are_named_later_are_heeded_from_then_on() {
+    let origin = Origin::new(|call| {
+        let vary = if call.number == 0 {
+            "accept"
+        } else {
+            "accept-language"
+        };
+        let text = format!(
+            "{} {}",
+            said(&call, "accept"),
+            said(&call, "accept-language")
+        );
+        Ok(reply(200)
+            .with("vary", vary)
+            .text(text)
+            .to_response(call.number))
+    });
+    let house = House::new();
+    let service = house.layer().layer(origin.clone());
+    let request = |accept, language| {
+        get("/")
+            .with("accept", accept)
+            .with("accept-language", language)
+    };
+    ask(&service, request("a", "de")).await;
+    // The first answer said that the language is of no account.
+    assert_eq!(ask(&service, request("a", "en")).await.text(), "a de");
+    assert_eq!(ask(&service, request("b", "de")).await.text(), "b de");
+    for (accept, language) in [("b", "en"), ("a", "en"), ("a", "de"), ("b", "de")] {
+        let answer = ask(&service, request(accept, language)).await;
+        assert_eq!(answer.text(), format!("{accept} {language}"));
+    }
+    let hit = ask(&service, request("b", "en")).await;
+    assert_eq!((hit.x_cache(), hit.text()), ("HIT", "b en"));
+}
+
+#[tokio::test]
+async fn an_answer_without_vary_does_not_mix_the_variants_that_are_known() {
+    let origin = Origin::new(|call| {
+        let first = reply(200).with("vary", "accept-language");
+        let reply = if call.number == 0 { first } else { reply(200) };
+        Ok(reply
+            .text(said(&call, "accept-language"))
+            .to_response(call.number))
+    });
+    let house = House::new();
+    let service = house.layer().layer(origin.clone());
+    for language in ["de", "en", "de", "en"] {
+        assert_eq!(ask(&service, in_language(language)).await.text(), language);
+    }
+    assert_eq!(origin.calls(), 2);
+}
+
+#[tokio::test]
+async fn more_variants_than_are_kept_are_right_and_bounded() {
+    let house = House::with(MemorySettings::new(1 << 20));
+    let origin = speaking("accept-language");
+    let service = house.layer().layer(origin.clone());
+    for n in 0..300 {
+        let language = format!("l{n}");
+        assert_eq!(ask(&service, in_language(&language)).await.text(), language);
+    }
+    assert_eq!(house.entries(), 65, "64 variants and what leads to them");
+    assert!(house.cache.stats().bytes < 1 << 20);
+    assert_eq!(ask(&service, in_language("l299")).await.x_cache(), "HIT");
+    assert_eq!(ask(&service, in_language("l0")).await.x_cache(), "MISS");
+}
+
+#[tokio::test]
+async fn fields_that_the_handler_never_sees_make_no_variants() {
+    let house = House::new();
+    let origin = speaking("Cookie, Authorization, Range, If-None-Match, Host, X-Forwarded-Host");
+    let layer = house.layer().ignore_cookies().ignore_authorization();
+    let service = layer.layer(origin.clone());
+    for n in 0..3 {
+        let request = get("/")
+            .with("cookie", format!("a={n}"))
+            .with("range", format!("bytes={n}-"));
+        let request = request.with("authorization", format!("b {n}"));
+        ask(&service, request.with("if-none-match", format!("\"{n}\""))).await;
+    }
+    assert_eq!((origin.calls(), house.entries()), (1, 1));
+}
+
+#[tokio::test]
+async fn spacing_and_lines_make_no_difference_and_case_and_order_do() {
+    let (house, origin) = (House::new(), speaking("accept-language"));
+    let service = house.layer().layer(origin.clone());
+    let first = in_language("de, en;q=0.5");
+    ask(&service, first).await;
+    for same in ["de,en;q=0.5", " de ,\ten;q=0.5 "] {
+        assert_eq!(
+            ask(&service, in_language(same)).await.x_cache(),
+            "HIT",
+            "{same}"
+        );
+    }
+    let lines = in_language("de").with("accept-language", "en;q=0.5");
+    assert_eq!(ask(&service, lines).await.x_cache(), "HIT");
+    for other in [
+        "DE, en;q=0.5",
+        "en;q=0.5, de",
+        "de",
+        "de, en; q=0.5",
+        "de, e n;q=0.5",
+    ] {
+        assert_eq!(ask(&service, in_language(other)).await.text(), other);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_field_is_not_an_absent_one() {
+    let (house, origin) = (House::new(), speaking("accept-language"));
+    let service = house.layer().layer(origin.clone());
+    for _ in 0..2 {
+        assert_eq!(ask(&service, get("/")).await.text(), "nothing");
+        assert_eq!(ask(&service, in_language("")).await.text(), "");
+    }
+    assert_eq!(origin.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_purge_takes_all_variants() {
+    let (house, origin) = (House::new(), speaking("accept-language"));
+    let service = house.layer().layer(origin.clone());
+    for expected in [3, 6] {
+        for language in ["de", "en", "fr"] {
+            ask(&service, in_language(language)).await;
+        }
+        assert_eq!(origin.calls(), expected);
+        house.cache.purge("s", &Uri::from_static("/"));
+    }
+}
+
+#[tokio::test]
+async fn fields_named_on_the_layer_are_keyed_and_told() {
+    let x_group = HeaderName::from_static("x-group");
+    let origin = Origin::new(|call| {
+        Ok(reply(200)
+            .with("vary", "Accept")
+            .text(said(&call, "x-group"))
+            .to_response(call.number))
+    });
+    let house = House::new();
+    let service = house
+        .layer()
+        .vary([ACCEPT_LANGUAGE, x_group])
+        .layer(origin.clone());
+    for expected in ["MISS", "HIT"] {
+        for group in ["a", "b"] {
+            let answer = ask(&service, get("/").with("x-group", group)).await;
+            assert_eq!((answer.x_cache(), answer.text()), (expected, group));
+            let mut vary: Vec<&str> = answer.lines("vary");
+            vary.sort_unstable();
+            assert!(vary.starts_with(&["Accept", "accept-language"]), "{vary:?}");
+            assert!(vary.contains(&"x-group"), "{vary:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_variant_has_an_age_of_its_own() {
+    let (house, origin) = (House::new(), speaking("accept-language"));
+    let service = house.layer().layer(origin.clone());
+    ask(&service, in_language("de")).await;
+    house.pass(secs(40)).await;
+    ask(&service, in_language("en")).await;
+    house.pass(secs(30)).await;
+    assert_eq!(ask(&service, in_language("de")).await.x_cache(), "STALE");
+    let other = ask(&service, in_language("en")).await;
+    assert_eq!((other.x_cache(), other.field("age")), ("HIT", "30"));
+    house::settle().await;
+    assert_eq!(ask(&service, in_language("de")).await.field("age"), "0");
+    assert_eq!(origin.calls(), 3);
+}
