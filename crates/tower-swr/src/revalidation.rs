@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName,
+    HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::Full;
@@ -44,6 +44,8 @@ pub(crate) fn confirmed(
     {
         return None;
     }
+    // Where the 304 says none, it is the time of its arrival, as with any answer.
+    merged.remove(DATE);
     for name in fields.keys().filter(|name| !OF_THE_BODY.contains(name)) {
         merged.remove(name);
         for value in fields.get_all(name) {

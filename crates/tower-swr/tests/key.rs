@@ -1,4 +1,4 @@
-//! Which requests share an answer: FACTS section 7, 1 to 10. In every test the handler says all that it saw.
+//! Which requests share an answer: in every test the handler says all that it saw.
 
 mod house;
 

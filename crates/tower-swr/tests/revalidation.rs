@@ -131,3 +131,17 @@ async fn a_304_that_forbids_sharing_drops_what_is_kept() {
     assert_eq!(field(&own, "x-cache"), "PASS");
     assert_eq!(text(own).await, "answer 1");
 }
+
+#[tokio::test]
+async fn a_304_is_dated_when_it_came() {
+    let house = house(&[]);
+    let first = house.ask().await;
+    assert_eq!(field(&first, "date"), "Thu, 01 Jan 2026 00:00:00 GMT");
+    house.expire().await;
+    for word in ["REVALIDATED", "HIT"] {
+        let answer = house.ask().await;
+        assert_eq!(field(&answer, "x-cache"), word);
+        // With the old date a client would take it for a minute older than its `Age` says.
+        assert_eq!(field(&answer, "date"), "Thu, 01 Jan 2026 00:01:00 GMT");
+    }
+}

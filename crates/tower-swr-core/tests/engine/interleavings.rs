@@ -1,16 +1,13 @@
 //! Random interleavings of requests, origins, purges, lost tasks and time. Nothing is predicted here: whatever happens,
 //! there are answers that nobody may be given.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use crate::support::{Call, House, Refused, Request, key, secs};
 use proptest::prelude::*;
-use support::{Call, House, Refused, Request, key, secs};
 use tokio::sync::oneshot;
 use tower_swr_core::{GetError, Key, Lifetime, Made, Moment};
 

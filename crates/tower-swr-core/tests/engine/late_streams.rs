@@ -1,11 +1,8 @@
 //! Streams that began late, last longer than their head is fresh, or were purged under way.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{
+use crate::support::{
     Parts, Stream, Streaming, is_open, key, minute, partial_now, product, secs, streaming_house,
 };
 use tokio::sync::oneshot;
@@ -15,7 +12,7 @@ use tower_swr_core::{Ending, Fate, Fetched, Keep, Lifetime};
 fn a_stream_that_began_slowly_is_joined_once_it_has_begun() {
     let house = streaming_house();
     let lifetime = Lifetime::fresh_for(secs(60)).stale_if_error(secs(3600));
-    house.fill(&key("a"), support::whole(1, Keep::Store(lifetime)));
+    house.fill(&key("a"), crate::support::whole(1, Keep::Store(lifetime)));
     house.clock.advance(secs(60));
     let (begin, begun) = oneshot::channel();
     let fill = house.lead(&key("a"));
@@ -84,7 +81,7 @@ const LATE_ENDS: [fn(Stream); 4] = [
 fn a_stream_that_ends_late_leaves_what_is_newer_alone() {
     for (number, end) in LATE_ENDS.into_iter().enumerate() {
         let (stream, house) = late_stream_and_its_house();
-        house.fill(&key("a"), support::whole(6, Keep::Store(minute())));
+        house.fill(&key("a"), crate::support::whole(6, Keep::Store(minute())));
         house.clock.advance(secs(1));
         end(stream);
         assert_eq!(house.kept(&key("a")), Some(6), "end {number}");

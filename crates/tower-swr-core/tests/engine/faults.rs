@@ -1,16 +1,13 @@
 //! Origins that fail, panic or hang, tasks that are dropped, runtimes that are missing: everybody gets an answer, and
 //! the key is free afterwards.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::support::{Call, House, Origin, Request, key, minute, secs};
 use futures_util::FutureExt;
-use support::{Call, House, Origin, Request, key, minute, secs};
 use tower_swr_core::testing::{Heard, ManualClock};
 use tower_swr_core::{
     Cache, CacheBuilder, FlightPolicy, GetError, Look, Made, MemorySettings, TokioSpawn,

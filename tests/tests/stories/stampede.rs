@@ -7,7 +7,7 @@ const REPORT: &str = "/report/north";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_connections_cost_one_query() {
-    // A socket at each end, and what the other tests of this file have open.
+    // A socket at each end, and what the other stories have open.
     require_descriptors(2 * 1_000 + 500);
     let shop = Shop::open().await;
     // The query waits for this lock until the whole crowd waits for the query.

@@ -1,12 +1,9 @@
 //! Random sequences of requests, purges and time, beside a model that is too simple to be wrong.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{Call, House, key, secs};
 use proptest::prelude::*;
-use support::{Call, House, key, secs};
 use tower_swr_core::{FlightPolicy, Freshness, Lifetime, Made, Mode, Moment, RefreshPolicy};
 
 const KEYS: usize = 3;

@@ -1,9 +1,6 @@
 //! Streams that may be shared with those who wait, but not be kept.
-#![cfg(feature = "test-util")]
 
-mod support;
-
-use support::{
+use crate::support::{
     Parts, Stream, Streaming, Witness, is_open, key, minute, partial_now, product, secs,
     streaming_house,
 };
@@ -62,7 +59,7 @@ fn a_refresh_that_streams_what_is_not_kept_settles_the_old_value_at_its_head() {
 /// `house` with `a` kept as 1 and stale.
 fn stale() -> Streaming {
     let house = streaming_house();
-    let whole = support::whole(1, Keep::Store(minute().stale_if_error(secs(3600))));
+    let whole = crate::support::whole(1, Keep::Store(minute().stale_if_error(secs(3600))));
     house.fill(&key("a"), whole);
     house.clock.advance(secs(60));
     house

@@ -1,11 +1,8 @@
 //! The life of one value: fresh, stale, expired, and what jitter, failures and operators make of it.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::time::{Duration, SystemTime};
 
-use support::{House, SECOND, WEEK, key, minute, secs};
+use crate::support::{House, SECOND, WEEK, key, minute, secs};
 use tower_swr_core::{GetError, Joined, Look, Mode, Purpose};
 
 const fn millis(millis: u64) -> Duration {

@@ -1,11 +1,8 @@
 //! What stands in for an origin that fails or is slow, and how long the origin is left alone.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{House, SECOND, key, minute, secs};
+use crate::support::{House, SECOND, key, minute, secs};
 use tower_swr_core::testing::Heard;
 use tower_swr_core::{FlightPolicy, GetError, Lifetime, Made, RefreshPolicy};
 

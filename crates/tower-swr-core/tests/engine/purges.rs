@@ -1,12 +1,9 @@
 //! Purges: what they take, what they leave, and what late writers may not do afterwards.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{House, key, minute, secs, whole};
 use futures_util::FutureExt;
-use support::{House, key, minute, secs, whole};
 use tower_swr_core::{
     Answer, Fetched, Fill, Joined, Keep, Key, KeyText, Landed, NoPartial, Outcome, Product,
     Purpose, Subject,
@@ -212,7 +209,7 @@ fn late_answers() -> Vec<Fetched<u32, NoPartial>> {
         },
         Fetched::Pass { remember: false },
         Fetched::Pass { remember: true },
-        Fetched::Failed(Arc::new(support::Refused)),
+        Fetched::Failed(Arc::new(crate::support::Refused)),
     ]
 }
 
@@ -256,7 +253,7 @@ fn a_late_failure_does_not_put_off_the_refresh_of_what_is_newer() {
     purge_a(&house);
     house.keep(&key("a"), 2, minute());
     late.spawn(std::future::ready(Fetched::Failed(Arc::new(
-        support::Refused,
+        crate::support::Refused,
     ))));
     house.tasks.poll_all();
     house.clock.advance(secs(60));

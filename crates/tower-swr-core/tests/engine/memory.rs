@@ -1,11 +1,8 @@
 //! Memory comes back: what is kept is bounded by bytes, what flies by what runs.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{House, key, minute, whole};
+use crate::support::{House, key, minute, whole};
 use tower_swr_core::{Fetched, Keep, Made, Product};
 
 const CAPACITY: u64 = 1 << 20;
@@ -54,11 +51,11 @@ fn a_value_that_is_replaced_gives_its_bytes_back() {
     let house = House::new();
     house.fill(&key("a"), weighing(1, 50_000));
     let heavy = house.cache.stats().bytes;
-    house.clock.advance(support::secs(180));
+    house.clock.advance(crate::support::secs(180));
     house.fill(&key("a"), weighing(1, 50));
     let light = house.cache.stats().bytes;
     assert_eq!(heavy - light, 50_000 - 50);
-    house.clock.advance(support::secs(180));
+    house.clock.advance(crate::support::secs(180));
     house.fill(&key("a"), whole(1, Keep::Share));
     assert_eq!(house.cache.stats().bytes, 0);
 }

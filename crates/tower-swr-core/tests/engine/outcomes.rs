@@ -1,13 +1,10 @@
 //! Store, Share, Failure, Pass: who receives an answer, who may still join, and what is kept afterwards.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{House, Request, Witness, key, minute, secs, whole};
 use futures_util::FutureExt;
-use support::{House, Request, Witness, key, minute, secs, whole};
 use tower_swr_core::testing::Heard;
 use tower_swr_core::{
     Answer, Fate, Fetched, GetError, Joined, Keep, Landed, Lifetime, Made, NoPartial, Outcome,
@@ -18,7 +15,7 @@ const PASS: Fetched<u32, NoPartial> = Fetched::Pass { remember: false };
 const PASS_AND_REMEMBER: Fetched<u32, NoPartial> = Fetched::Pass { remember: true };
 
 fn failed() -> Fetched<u32, NoPartial> {
-    Fetched::Failed(Arc::new(support::Refused))
+    Fetched::Failed(Arc::new(crate::support::Refused))
 }
 
 /// A house where `a` is kept as 1 and its refresh has brought `fetched`.

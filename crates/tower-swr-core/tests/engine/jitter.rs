@@ -1,11 +1,8 @@
 //! Jitter: entries that were stored together are not refreshed together, and nobody is served longer than was promised.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::time::Duration;
 
-use support::{House, WEEK, key, minute, secs};
+use crate::support::{House, WEEK, key, minute, secs};
 use tower_swr_core::{FlightPolicy, RefreshPolicy};
 
 const fn millis(millis: u64) -> Duration {

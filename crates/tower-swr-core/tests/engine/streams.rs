@@ -1,15 +1,12 @@
 //! Answers that are still under way: the head for all who ask, the whole for the store, and every way to end.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use support::{
+use crate::support::{
     House, Parts, Stream, Streaming, Witness, is_open, key, minute, partial, partial_now, product,
     secs, streaming_house,
 };
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tower_swr_core::testing::Heard;
 use tower_swr_core::{Beside, Ending, Fate, Fetched, FlightPolicy, Keep, Lifetime, Product};
@@ -147,7 +144,7 @@ fn a_stream_that_breaks_off_is_closed_before_readers_see_it() {
 fn a_refresh_that_breaks_off_keeps_the_old_value_and_backs_off() {
     let policy = FlightPolicy::default();
     let house: Streaming = House::under(policy, [0.5]);
-    house.fill(&key("a"), support::whole(1, Keep::Store(minute())));
+    house.fill(&key("a"), crate::support::whole(1, Keep::Store(minute())));
     house.clock.advance(secs(60));
     let (house, _, told) = Stream::begin(&house, Keep::Store(minute())).cut();
     assert_eq!(told, ["Some(1) false"]);

@@ -1,14 +1,11 @@
 //! Refreshes behind the scenes: bounded, one per key, and none after the cache was drained.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use crate::support::{House, Origin, key, minute, secs};
 use futures_util::FutureExt;
-use support::{House, Origin, key, minute, secs};
 use tower_swr_core::testing::{Heard, ManualClock, ManualSpawn};
 use tower_swr_core::{
     Cache, CacheBuilder, FlightPolicy, KeyText, Made, MemorySettings, QueueLimits, Spawn, Task,

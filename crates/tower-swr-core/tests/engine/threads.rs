@@ -1,14 +1,11 @@
 //! Real threads, tokio's tasks and the machine's own clock: nothing here is in the test's hands, and what must hold holds
 //! all the same.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use support::{Origin, key, minute};
+use crate::support::{Origin, key, minute};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
 use tower_swr_core::{Cache, CacheBuilder, FlightPolicy, Made, MemorySettings};

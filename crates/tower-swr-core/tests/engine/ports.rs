@@ -1,12 +1,9 @@
 //! The ports that come with the crate keep the contracts, and the contracts find out those that do not.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::time::{Duration, SystemTime};
 
+use crate::support::{SECOND, secs};
 use futures_util::FutureExt;
-use support::{SECOND, secs};
 use tower_swr_core::testing::{
     Heard, ManualClock, ManualSpawn, RecordingObserver, ScriptedRng, clock_contract, rng_contract,
     spawn_contract,

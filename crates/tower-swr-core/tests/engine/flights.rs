@@ -1,15 +1,12 @@
 //! One origin call for all who ask at one time, whoever of them stays.
-#![cfg(feature = "test-util")]
-
-mod support;
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
+use crate::support::{House, Origin, Request, key, minute, secs, whole};
 use futures_util::future::join_all;
-use support::{House, Origin, Request, key, minute, secs, whole};
 use tower_swr_core::testing::Heard;
 use tower_swr_core::{
     Answer, Cache, CacheBuilder, Fate, FlightPolicy, GetError, Joined, Keep, Made, MemorySettings,
@@ -192,7 +189,7 @@ async fn everybody_is_woken() {
         let slowly = clock.sleep(secs(20));
         let made = origin.call(async move {
             slowly.await;
-            Ok::<_, support::Refused>(Made::new(value, minute()))
+            Ok::<_, crate::support::Refused>(Made::new(value, minute()))
         });
         let (cache, policy) = (&cache, &policy);
         async move { cache.get(&key("a").borrowed(), policy, made).await }

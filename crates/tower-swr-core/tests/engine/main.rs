@@ -1,0 +1,20 @@
+//! The engine, by its public face. One program for all tests, since each would be linked anew.
+
+mod failures;
+mod faults;
+mod flights;
+mod interleavings;
+mod jitter;
+mod late_streams;
+mod lifecycle;
+mod memory;
+mod outcomes;
+mod ports;
+mod properties;
+mod purges;
+mod refreshes;
+mod sequences;
+mod shared_streams;
+mod streams;
+mod support;
+mod threads;
