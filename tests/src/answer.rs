@@ -1,5 +1,8 @@
 //! Answers as a client sees them.
 
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
+
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -100,6 +103,13 @@ impl Arriving {
     pub async fn whole(self) -> Answer {
         self.rest().await.expect("the body is not cut")
     }
+}
+
+/// Whether a body over HTTP/1.1 ended before its length, or without its last chunk.
+#[must_use]
+pub fn is_incomplete(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    cause.is_some_and(|cause: &io::Error| cause.kind() == ErrorKind::UnexpectedEof)
 }
 
 fn text_of<'f>(fields: &'f HeaderMap, name: &str) -> &'f str {

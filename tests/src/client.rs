@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
@@ -60,29 +61,11 @@ enum Sender {
 
 impl Client {
     /// Connects to `address`.
-    #[allow(
-        clippy::disallowed_methods,
-        reason = "hyper's connection is a task beside those who send on it"
-    )]
     pub async fn connect(address: SocketAddr, protocol: Protocol) -> Self {
         let socket = within("a connection", TcpStream::connect(address)).await;
-        let io = TokioIo::new(socket.expect("the server listens"));
-        let sender = match protocol {
-            Protocol::Http1 => {
-                let (sender, connection) =
-                    http1::handshake(io).await.expect("a connection of HTTP/1");
-                tokio::spawn(connection);
-                Sender::Http1(sender)
-            }
-            Protocol::Http2 => {
-                let handshake = http2::handshake(TokioExecutor::new(), io);
-                let (sender, connection) = handshake.await.expect("a connection of HTTP/2");
-                tokio::spawn(connection);
-                Sender::Http2(sender)
-            }
-        };
+        let socket = TokioIo::new(socket.expect("the server listens"));
         Self {
-            sender,
+            sender: Sender::over(socket, protocol).await,
             host: address.to_string(),
         }
     }
@@ -152,5 +135,31 @@ impl Client {
             }
         }
         request
+    }
+}
+
+impl Sender {
+    /// Boxed, and so compiled once, with all that a connection is made of, and not again with every story's future.
+    fn over(socket: TokioIo<TcpStream>, protocol: Protocol) -> BoxFuture<'static, Self> {
+        match protocol {
+            Protocol::Http1 => Box::pin(Self::http1(socket)),
+            Protocol::Http2 => Box::pin(Self::http2(socket)),
+        }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "hyper's connection is a task")]
+    async fn http1(socket: TokioIo<TcpStream>) -> Self {
+        let connection = http1::handshake(socket).await;
+        let (sender, connection) = connection.expect("a connection of HTTP/1");
+        tokio::spawn(connection);
+        Self::Http1(sender)
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "hyper's connection is a task")]
+    async fn http2(socket: TokioIo<TcpStream>) -> Self {
+        let connection = http2::handshake(TokioExecutor::new(), socket).await;
+        let (sender, connection) = connection.expect("a connection of HTTP/2");
+        tokio::spawn(connection);
+        Self::Http2(sender)
     }
 }

@@ -48,11 +48,7 @@ impl House {
         report: MethodRouter,
         settings: impl FnOnce(CacheLayer) -> CacheLayer,
     ) -> Self {
-        let routes = |cache: &HttpCache| {
-            let layer = settings(cache.layer("report"));
-            Router::new().route("/report", report.layer(layer))
-        };
-        Self::open(routes).await
+        Self::open(|cache| behind(settings(cache.layer("report")), report)).await
     }
 
     /// A connection to it.
@@ -60,14 +56,14 @@ impl House {
         self.server.connect(protocol).await
     }
 
-    /// The answer to `GET /report` on a new connection of HTTP/1.1.
-    pub async fn report(&self) -> Answer {
-        self.connect(Protocol::Http1).await.get("/report").await
+    /// The answer to `GET /report` on a new connection. Only HTTP/2 says the scheme, so each protocol has a key.
+    pub async fn report(&self, protocol: Protocol) -> Answer {
+        self.connect(protocol).await.get("/report").await
     }
 
     /// Asks for `/report` until the answer says `verb`: a refresh, or a body, ends when it ends.
-    pub async fn report_until(&self, verb: &str) -> Answer {
-        let mut client = self.connect(Protocol::Http1).await;
+    pub async fn report_until(&self, protocol: Protocol, verb: &str) -> Answer {
+        let mut client = self.connect(protocol).await;
         let asking = async {
             loop {
                 let answer = client.get("/report").await;
@@ -86,4 +82,9 @@ impl House {
         assert_eq!(stats.stampede_violations, 0, "no two calls for one key");
         stats.origin_calls
     }
+}
+
+/// Compiled here, once, with all that a cached route is made of.
+fn behind(layer: CacheLayer, report: MethodRouter) -> Router {
+    Router::new().route("/report", report.layer(layer))
 }

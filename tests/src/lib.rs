@@ -24,7 +24,7 @@ mod shop;
 mod told;
 mod wire;
 
-pub use answer::{Answer, Arriving};
+pub use answer::{Answer, Arriving, is_incomplete};
 pub use arrivals::Arrivals;
 pub use client::{Client, Protocol, get, head};
 pub use crowd::Crowd;

@@ -25,14 +25,20 @@ pub struct Server {
 
 impl Server {
     /// Serves `app`.
+    pub async fn start(app: Router) -> Self {
+        let free = (Ipv4Addr::LOCALHOST, 0);
+        let listener = TcpListener::bind(free)
+            .await
+            .expect("the loopback has a free port");
+        Self::serve(listener, app)
+    }
+
+    /// Not `async`, and so compiled once, with all that a server is made of, and not again with every story's future.
     #[allow(
         clippy::disallowed_methods,
         reason = "a server runs beside those who call on it"
     )]
-    pub async fn start(app: Router) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("the loopback has a free port");
+    fn serve(listener: TcpListener, app: Router) -> Self {
         let address = listener
             .local_addr()
             .expect("a bound listener has an address");

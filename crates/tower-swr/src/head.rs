@@ -13,6 +13,7 @@ use tower_swr_core::{Lifetime, Moment};
 use crate::fields::{
     self, CACHE_STATUS, CacheStatus, CacheStatusTable, X_CACHE, X_CACHE_KEY, X_QUERY_TIME_MS,
 };
+use crate::policy;
 use crate::settings::Settings;
 use crate::stats::Verb;
 
@@ -207,20 +208,15 @@ fn add_own(fields: &mut HeaderMap, making: &Making<'_>) {
     else {
         return;
     };
-    if fields.contains_key(CACHE_CONTROL) {
-        // `public`, say: it states no lifetime, so it is added to.
-        append_text(
-            fields,
-            CACHE_CONTROL,
-            cache_control(&lifetime, making.settings.client_max_age),
-        );
-    } else {
-        insert_text(
-            fields,
-            CACHE_CONTROL,
-            cache_control(&lifetime, making.settings.client_max_age),
-        );
+    if making.settings.lifetimes.override_origin {
+        drop_lifetimes(fields);
     }
+    // What is there (`public`, say) states no lifetime, so it is added to.
+    append_text(
+        fields,
+        CACHE_CONTROL,
+        cache_control(&lifetime, making.settings.client_max_age),
+    );
     for name in making.settings.advertised_vary() {
         append_vary(fields, &name);
     }
@@ -241,6 +237,16 @@ fn cache_control(lifetime: &Lifetime, client_max_age: Option<Duration>) -> Strin
         }
     }
     text
+}
+
+/// Two lifetimes would contradict each other, and the first counts (RFC 9111 section 4.2.1).
+fn drop_lifetimes(fields: &mut HeaderMap) {
+    let beside = HeaderValue::from_bytes(&policy::beside_lifetimes(fields));
+    fields.remove(CACHE_CONTROL);
+    // Parts of values that were values are one.
+    if let Some(beside) = beside.ok().filter(|beside| !beside.is_empty()) {
+        fields.insert(CACHE_CONTROL, beside);
+    }
 }
 
 fn append_vary(fields: &mut HeaderMap, name: &HeaderName) {

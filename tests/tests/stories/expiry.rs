@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
+use house_tests::Protocol::Http2;
 use house_tests::{Crowd, Gate, House, gated, numbered};
 use hyper::StatusCode;
 
@@ -24,7 +25,7 @@ async fn a_thousand_requests_find_it_stale_and_none_waits_for_the_refresh() {
     assert_eq!(house.origin_calls(), 2, "one fill and one refresh");
 
     gate.open();
-    let renewed = house.report_until("HIT").await;
+    let renewed = house.report_until(Http2, "HIT").await;
     assert_eq!((renewed.text(), renewed.field("age")), ("answer 1", "0"));
     assert_eq!(house.origin_calls(), 2);
 }
@@ -65,7 +66,7 @@ async fn a_refresh_that_fails_takes_nothing_away() {
 async fn a_refresh_whose_body_is_cut_takes_nothing_away() {
     let gate = Gate::opened();
     let (house, _) = house_with_a_stale_report(|fills| cut_after_the_first(fills, &gate)).await;
-    house.report_until("STALE").await;
+    house.report_until(Http2, "STALE").await;
     gate.left(1).await;
     let crowd = Crowd::over_streams(house.server.address, 10, 10, "/report").await;
     assert_eq!(crowd.told().await.all(StatusCode::OK), "answer 0");
@@ -102,7 +103,7 @@ async fn house_with_a_stale_report(report: impl FnOnce(&Gate) -> MethodRouter) -
     let gate = Gate::default();
     gate.let_through(0);
     let house = House::of(report(&gate)).await;
-    assert_eq!(house.report().await.text(), "answer 0");
+    assert_eq!(house.report(Http2).await.text(), "answer 0");
     house.clock.advance(STALE);
     (house, gate)
 }

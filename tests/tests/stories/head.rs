@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::routing::get;
+use house_tests::Protocol::Http1;
 use house_tests::{Gate, House, Wire, held_body, numbered, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,7 +89,7 @@ async fn one_that_comes_during_a_body_of_unknown_length_claims_none() {
 async fn a_stale_hit_refreshes_nothing() {
     let gate = Gate::opened();
     let house = House::of(numbered(&gate)).await;
-    assert_eq!(house.report().await.text(), "answer 0");
+    assert_eq!(house.report(Http1).await.text(), "answer 0");
     house.clock.advance(Duration::from_secs(61));
     let mut wire = Wire::connect(house.server.address).await;
     wire.ask("HEAD /report").await;

@@ -1,7 +1,8 @@
 //! The client whose request fills the cache goes away, and nobody else notices.
 
 use axum::routing::get;
-use house_tests::{Crowd, Gate, House, Protocol, Wire, held_body, numbered};
+use house_tests::Protocol::{Http1, Http2};
+use house_tests::{Crowd, Gate, House, Wire, held_body, numbered};
 use hyper::StatusCode;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,7 +32,7 @@ async fn its_socket_is_closed_while_the_origin_works() {
 async fn its_stream_is_reset_while_the_origin_works() {
     let gate = Gate::default();
     let house = House::of(numbered(&gate)).await;
-    let client = house.connect(Protocol::Http2).await;
+    let client = house.connect(Http2).await;
     let mut leader = client.stream();
     tokio::select! {
         answer = leader.get("/report") => panic!("{answer:?} from an origin that is held"),
@@ -74,10 +75,10 @@ async fn its_socket_is_closed_in_the_middle_of_the_body() {
     let body = gate.clone();
     let report = get(move || async move { held_body("the beginning", &body, Ok(", the end")) });
     let house = House::of(report).await;
-    let mut leader = house.connect(Protocol::Http1).await;
+    let mut leader = house.connect(Http1).await;
     let mut reading = leader.begin(house_tests::get("/report")).await;
     assert_eq!(reading.chunk().await, "the beginning");
-    let mut follower = house.connect(Protocol::Http1).await;
+    let mut follower = house.connect(Http1).await;
     let mut following = follower.begin(house_tests::get("/report")).await;
     assert_eq!(following.chunk().await, "the beginning");
     assert_eq!(following.verb(), "COLLAPSED");
@@ -89,6 +90,6 @@ async fn its_socket_is_closed_in_the_middle_of_the_body() {
 }
 
 async fn assert_stored(house: &House, text: &str) {
-    assert_eq!(house.report_until("HIT").await.text(), text);
+    assert_eq!(house.report_until(Http1, "HIT").await.text(), text);
     assert_eq!(house.origin_calls(), 1);
 }

@@ -4,7 +4,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use futures_util::future::join_all;
-use house_tests::{Answer, Arrivals, Arriving, Client, Crowd, Gate, Protocol, get, until};
+use house_tests::Protocol::Http1;
+use house_tests::{Answer, Arrivals, Arriving, Client, Crowd, Gate, get, is_incomplete, until};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{Request, Response, StatusCode};
@@ -48,7 +49,7 @@ async fn the_origin_hangs_up_without_an_answer() {
     let house = Proxied::by(&[["", ""], ["", WHOLE]]).await;
     let mut clients = Vec::new();
     for _ in 0..10 {
-        clients.push(Client::connect(house.address, Protocol::Http1).await);
+        clients.push(Client::connect(house.address, Http1).await);
     }
     let asked = clients.iter_mut().map(|client| client.send(get("/report")));
     let hanging_up = async {
@@ -80,7 +81,7 @@ async fn the_origin_hangs_up_in_the_middle_of_the_body() {
     house.gate.open();
     for reading in readings {
         let error = reading.rest().await.expect_err("half of an answer");
-        assert!(error.is_incomplete_message(), "{error:?}");
+        assert!(is_incomplete(&error), "{error:?}");
     }
     assert_eq!(house.report().await.verb(), "MISS");
     house.assert_kept(2).await;
@@ -116,7 +117,7 @@ impl Proxied {
     }
 
     async fn report(&self) -> Answer {
-        let mut client = Client::connect(self.address, Protocol::Http1).await;
+        let mut client = Client::connect(self.address, Http1).await;
         client.get("/report").await
     }
 
@@ -124,7 +125,7 @@ impl Proxied {
     async fn two_begin(&self) -> Vec<Arriving> {
         let mut readings = Vec::new();
         for verb in ["MISS", "COLLAPSED"] {
-            let mut client = Client::connect(self.address, Protocol::Http1).await;
+            let mut client = Client::connect(self.address, Http1).await;
             let mut reading = client.begin(get("/report")).await;
             assert_eq!(reading.verb(), verb);
             assert_eq!(reading.chunk().await, "the beginning");

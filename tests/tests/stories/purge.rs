@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use axum::routing::get;
-use house_tests::{
-    Answer, Crowd, Gate, House, Protocol, get as request, held_body, numbered, within,
-};
+use house_tests::Protocol::Http1;
+use house_tests::{Answer, Crowd, Gate, House, get as request, held_body, numbered, within};
 use hyper::{StatusCode, Uri};
 use tower_swr::HttpCache;
 
@@ -52,7 +51,10 @@ async fn assert_only_the_new_answer_is_kept(purge: fn(&HttpCache), order: [usize
         assert_eq!(told.all(StatusCode::OK), format!("answer {number}"));
         assert_eq!((told.count("MISS"), told.count("COLLAPSED")), (1, 9));
     }
-    assert_eq!(verb_and_text(&house.report().await), ("HIT", "answer 1"));
+    assert_eq!(
+        verb_and_text(&house.report(Http1).await),
+        ("HIT", "answer 1")
+    );
     assert_eq!(house.origin_calls(), 2);
 }
 
@@ -67,15 +69,15 @@ async fn a_purge_between_a_body_and_its_end() {
         }
     }))
     .await;
-    let mut client = house.connect(Protocol::Http1).await;
+    let mut client = house.connect(Http1).await;
     let mut reading = client.begin(request("/report")).await;
     assert_eq!(reading.chunk().await, "an old beginning");
 
     house.cache.purge("report", &Uri::from_static("/report"));
-    assert_eq!(verb_and_text(&house.report().await), ("MISS", "new"));
+    assert_eq!(verb_and_text(&house.report(Http1).await), ("MISS", "new"));
     gate.open();
     assert_eq!(reading.whole().await.text(), " and its end");
-    assert_eq!(verb_and_text(&house.report().await), ("HIT", "new"));
+    assert_eq!(verb_and_text(&house.report(Http1).await), ("HIT", "new"));
     assert_eq!(house.origin_calls(), 2);
 }
 
@@ -84,20 +86,29 @@ async fn a_purge_during_a_refresh() {
     let gate = Gate::default();
     gate.let_through(0);
     let house = House::of(numbered(&gate)).await;
-    house.report().await;
+    house.report(Http1).await;
     house.clock.advance(Duration::from_secs(61));
-    assert_eq!(verb_and_text(&house.report().await), ("STALE", "answer 0"));
+    assert_eq!(
+        verb_and_text(&house.report(Http1).await),
+        ("STALE", "answer 0")
+    );
     gate.reached(2).await;
 
     // Whoever purges has changed something that the refresh may have read before.
     house.cache.purge("report", &Uri::from_static("/report"));
     gate.let_through(2);
-    assert_eq!(verb_and_text(&house.report().await), ("MISS", "answer 2"));
+    assert_eq!(
+        verb_and_text(&house.report(Http1).await),
+        ("MISS", "answer 2")
+    );
     gate.let_through(1);
     gate.left(3).await;
     let drained = house.cache.drain(Duration::from_secs(60));
     assert_eq!(within("the cache to drain", drained).await, 0);
-    assert_eq!(verb_and_text(&house.report().await), ("HIT", "answer 2"));
+    assert_eq!(
+        verb_and_text(&house.report(Http1).await),
+        ("HIT", "answer 2")
+    );
     assert_eq!(house.origin_calls(), 3);
 }
 

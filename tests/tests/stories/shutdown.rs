@@ -1,13 +1,15 @@
 //! The server stops while the cache is being filled: who waits is answered, and what nobody waits for is awaited.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use axum::routing::get;
 use futures_util::FutureExt as _;
-use house_tests::{Crowd, Gate, House, Protocol, get as request, held_body, numbered, within};
+use house_tests::Protocol::Http1;
+use house_tests::{Crowd, Gate, House, get as request, held_body, numbered, within};
 use hyper::StatusCode;
 use tokio::net::TcpStream;
+use tokio::task::yield_now;
 use tower_swr::HttpCache;
 
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -35,7 +37,7 @@ async fn a_body_comes_to_its_end_before_the_server_does() {
     let body = gate.clone();
     let report = get(move || async move { held_body("the beginning", &body, Ok(", the end")) });
     let mut house = House::of(report).await;
-    let mut client = house.connect(Protocol::Http1).await;
+    let mut client = house.connect(Http1).await;
     let mut reading = client.begin(request("/report")).await;
     assert_eq!(reading.chunk().await, "the beginning");
 
@@ -53,9 +55,9 @@ async fn a_refresh_that_no_connection_waits_for_is_awaited() {
     let gate = Gate::default();
     gate.let_through(0);
     let mut house = House::of(numbered(&gate)).await;
-    house.report().await;
+    house.report(Http1).await;
     house.clock.advance(Duration::from_secs(61));
-    assert_eq!(house.report().await.verb(), "STALE");
+    assert_eq!(house.report(Http1).await.verb(), "STALE");
     gate.reached(2).await;
 
     house.server.stop();
@@ -100,10 +102,10 @@ async fn what_still_runs_at_the_deadline_is_told() {
 async fn no_refresh_begins_after_a_drain() {
     let gate = Gate::opened();
     let house = House::of(numbered(&gate)).await;
-    house.report().await;
+    house.report(Http1).await;
     assert_eq!(drain(&house.cache).await, 0);
     house.clock.advance(Duration::from_secs(61));
-    assert_eq!(house.report().await.verb(), "STALE");
+    assert_eq!(house.report(Http1).await.verb(), "STALE");
     assert_eq!(drain(&house.cache).await, 0);
     assert_eq!(gate.begun(), 1);
 }
@@ -121,14 +123,14 @@ async fn drain(cache: &HttpCache) -> usize {
 
 /// Waits until the server accepts no more connections.
 async fn assert_closed(house: &House) {
+    let is_refused = |error: io::Error| error.kind() == ErrorKind::ConnectionRefused;
     let refused = async {
-        loop {
-            match TcpStream::connect(house.server.address).await {
-                Ok(_) => tokio::task::yield_now().await,
-                Err(error) => return error.kind(),
-            }
+        while !TcpStream::connect(house.server.address)
+            .await
+            .is_err_and(is_refused)
+        {
+            yield_now().await;
         }
     };
-    let kind = within("the server to refuse connections", refused).await;
-    assert_eq!(kind, ErrorKind::ConnectionRefused);
+    within("the server to refuse connections", refused).await;
 }

@@ -2,7 +2,8 @@
 
 use axum::response::IntoResponse as _;
 use axum::routing::{MethodRouter, get};
-use house_tests::{Arriving, Gate, House, Protocol, get as request, held_body};
+use house_tests::Protocol::{self, Http1, Http2};
+use house_tests::{Arriving, Gate, House, get as request, held_body};
 use hyper::header::CONTENT_LENGTH;
 
 const BEGINNING: &str = "the beginning";
@@ -10,26 +11,22 @@ const WHOLE: &str = "the beginning and the end";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_chunks() {
-    for protocol in [Protocol::Http1, Protocol::Http2] {
+    for protocol in [Http1, Http2] {
         let gate = Gate::default();
         let house = House::of(held(&gate, None)).await;
         let readings = assert_both_begin(&house, protocol).await;
         for reading in &readings {
             assert_eq!(reading.field("content-length"), "");
-            let framing = if protocol == Protocol::Http1 {
-                "chunked"
-            } else {
-                ""
-            };
+            let framing = if protocol == Http1 { "chunked" } else { "" };
             assert_eq!(reading.field("transfer-encoding"), framing);
         }
-        assert_both_end(&house, &gate, readings).await;
+        assert_both_end(&house, &gate, protocol, readings).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_a_length() {
-    for protocol in [Protocol::Http1, Protocol::Http2] {
+    for protocol in [Http1, Http2] {
         let gate = Gate::default();
         let house = House::of(held(&gate, Some(WHOLE.len()))).await;
         let readings = assert_both_begin(&house, protocol).await;
@@ -37,7 +34,7 @@ async fn with_a_length() {
             assert_eq!(reading.field("content-length"), WHOLE.len().to_string());
             assert_eq!(reading.field("transfer-encoding"), "");
         }
-        assert_both_end(&house, &gate, readings).await;
+        assert_both_end(&house, &gate, protocol, readings).await;
     }
 }
 
@@ -45,9 +42,9 @@ async fn with_a_length() {
 async fn nobody_reads_to_the_end_and_it_is_kept_all_the_same() {
     let gate = Gate::default();
     let house = House::of(held(&gate, None)).await;
-    drop(assert_both_begin(&house, Protocol::Http1).await);
+    drop(assert_both_begin(&house, Http1).await);
     gate.open();
-    assert_eq!(house.report_until("HIT").await.text(), WHOLE);
+    assert_eq!(house.report_until(Http1, "HIT").await.text(), WHOLE);
     assert_eq!(house.origin_calls(), 1);
 }
 
@@ -75,12 +72,12 @@ async fn assert_both_begin(house: &House, protocol: Protocol) -> [Arriving; 2] {
     readings.try_into().expect("two began")
 }
 
-async fn assert_both_end(house: &House, gate: &Gate, readings: [Arriving; 2]) {
+async fn assert_both_end(house: &House, gate: &Gate, protocol: Protocol, readings: [Arriving; 2]) {
     gate.open();
     for reading in readings {
         assert_eq!(reading.whole().await.text(), " and the end");
     }
-    let kept = house.report_until("HIT").await;
+    let kept = house.report_until(protocol, "HIT").await;
     assert_eq!(kept.text(), WHOLE);
     assert_eq!(kept.field("content-length"), WHOLE.len().to_string());
     assert_eq!(house.origin_calls(), 1);

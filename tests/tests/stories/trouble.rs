@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse as _, Response};
+use house_tests::Protocol::Http1;
 use house_tests::{Crowd, Gate, House, Told, gated, numbered};
 use hyper::StatusCode;
 
@@ -52,7 +53,7 @@ async fn it_takes_longer_than_anybody_waits() {
 
     // The call goes on, and serves those who come again.
     gate.open();
-    assert_eq!(house.report_until("HIT").await.text(), "answer 0");
+    assert_eq!(house.report_until(Http1, "HIT").await.text(), "answer 0");
     assert_eq!(house.origin_calls(), 1);
 }
 
@@ -96,7 +97,7 @@ async fn assert_recovers(house: &House) {
     assert_eq!(house.origin_calls(), 1);
     assert_eq!(house.cache.stats().entries, 0);
     for verb in ["MISS", "HIT"] {
-        let answer = house.report().await;
+        let answer = house.report(Http1).await;
         assert_eq!((answer.verb(), answer.text()), (verb, "answer 1"));
     }
     assert_eq!(house.origin_calls(), 2);

@@ -9,7 +9,8 @@ use axum::http::header::{
 use axum::response::IntoResponse as _;
 use axum::routing::{MethodRouter, get};
 use futures_util::future::join_all;
-use house_tests::{Answer, Gate, House, Protocol, get as request};
+use house_tests::Protocol::Http1;
+use house_tests::{Answer, Gate, House, get as request};
 use hyper::Request;
 
 const USERS: usize = 100;
@@ -111,10 +112,7 @@ async fn one_with_a_token_and_one_without_at_the_same_time() {
     for [first, second] in orders {
         let gate = Gate::default();
         let house = House::of(repeating(&gate, &AUTHORIZATION, NOTHING)).await;
-        let (mut one, mut other) = (
-            house.connect(Protocol::Http1).await,
-            house.connect(Protocol::Http1).await,
-        );
+        let (mut one, mut other) = (house.connect(Http1).await, house.connect(Http1).await);
         let one = one.ask(asked_by(&AUTHORIZATION, first));
         let other = async {
             gate.reached(1).await;
@@ -128,7 +126,7 @@ async fn one_with_a_token_and_one_without_at_the_same_time() {
         let (one, other, ()) = tokio::join!(one, other, opening);
         assert_is_for(&one, first);
         assert_is_for(&other, second);
-        assert_is_for(&house.report().await, "nobody");
+        assert_is_for(&house.report(Http1).await, "nobody");
         assert_eq!(house.origin_calls(), 2);
     }
 }
@@ -157,7 +155,7 @@ async fn all_users_ask(house: &House, gate: &Gate, field: &HeaderName) -> Vec<(S
             AUTHORIZATION => format!("Bearer user-{user}"),
             _ => format!("user-{user}"),
         };
-        let mut client = house.connect(Protocol::Http1).await;
+        let mut client = house.connect(Http1).await;
         let answer = client.ask(asked_by(field, &who)).await;
         (who, answer)
     };

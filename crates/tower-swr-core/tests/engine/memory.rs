@@ -55,6 +55,7 @@ fn a_value_that_is_replaced_gives_its_bytes_back() {
     house.fill(&key("a"), weighing(1, 50));
     let light = house.cache.stats().bytes;
     assert_eq!(heavy - light, 50_000 - 50);
+    assert_eq!(house.cache.stats().evictions, 0, "it made room for itself");
     house.clock.advance(crate::support::secs(180));
     house.fill(&key("a"), whole(1, Keep::Share));
     assert_eq!(house.cache.stats().bytes, 0);

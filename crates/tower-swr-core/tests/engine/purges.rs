@@ -72,6 +72,16 @@ fn a_purge_takes_what_it_names_and_nothing_else() {
     assert_eq!(house.kept(&elsewhere), Some(1), "another scope");
 }
 
+#[test]
+fn of_several_purges_the_newest_counts() {
+    let house = House::new();
+    for (how, purge) in PURGES.iter().chain(PURGES.iter().rev()).chain(&PURGES) {
+        house.keep(&key("a"), 1, minute());
+        purge(&house);
+        assert_eq!(house.kept(&key("a")), None, "by {how}");
+    }
+}
+
 /// A path on any host, then on one, then a variant.
 fn nested(path: &str, host: &str, variant: &str) -> Key {
     let mut text = KeyText::new("scope");

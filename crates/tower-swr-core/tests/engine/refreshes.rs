@@ -8,7 +8,8 @@ use crate::support::{House, Origin, key, minute, secs};
 use futures_util::FutureExt;
 use tower_swr_core::testing::{Heard, ManualClock, ManualSpawn};
 use tower_swr_core::{
-    Cache, CacheBuilder, FlightPolicy, KeyText, Made, MemorySettings, QueueLimits, Spawn, Task,
+    Cache, CacheBuilder, FlightPolicy, KeyText, Made, MemorySettings, Mode, NoPartial, QueueLimits,
+    Spawn, Task,
 };
 
 /// `house` with these keys kept as 1 and stale.
@@ -116,6 +117,31 @@ fn a_miss_does_not_wait_behind_the_queue() {
     );
     assert!(house.tasks.is_empty());
     house.assert_no_violation();
+}
+
+#[test]
+fn a_refresh_that_waits_while_the_switch_is_thrown_does_not_run() {
+    for mode in [Mode::ServeStale, Mode::Off] {
+        let house = with_stale(House::new(), &["a"]);
+        hit(&house, "a");
+        house.cache.set_mode(mode);
+        house.tasks.poll_all();
+        house.cache.set_mode(Mode::Normal);
+        assert_eq!((house.origin.calls(), house.kept(&key("a"))), (1, Some(1)));
+        hit(&house, "a");
+        house.tasks.poll_all();
+        assert_eq!(house.kept(&key("a")), Some(2), "offered again");
+    }
+}
+
+#[test]
+#[should_panic(expected = "allow at least 1 of each")]
+fn a_queue_that_runs_nothing_is_refused() {
+    let limits = QueueLimits {
+        running: 0,
+        waiting: 9,
+    };
+    let _ = House::<NoPartial>::queueing(limits);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{
     House, Parts, Stream, Streaming, Witness, is_open, key, minute, partial, partial_now, product,
-    secs, streaming_house,
+    secs, streaming_house, whole,
 };
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
@@ -123,6 +123,17 @@ fn a_stream_that_cannot_be_kept_after_all_leaves_nothing() {
 }
 
 #[test]
+fn a_refresh_that_cannot_be_kept_after_all_removes_the_old_value() {
+    let house = streaming_house();
+    house.fill(&key("a"), whole(1, Keep::Store(minute())));
+    house.clock.advance(secs(60));
+    let stream = Stream::begin(&house, Keep::Store(minute()));
+    assert_eq!(house.kept(&key("a")), Some(1), "served until the end");
+    let (_, _, told) = stream.complete(None);
+    assert_eq!(told, ["None true"]);
+}
+
+#[test]
 fn a_stream_goes_on_when_nobody_waits_any_more() {
     let stream = Stream::stored();
     drop(stream.house.follow(&key("a")));
@@ -144,7 +155,7 @@ fn a_stream_that_breaks_off_is_closed_before_readers_see_it() {
 fn a_refresh_that_breaks_off_keeps_the_old_value_and_backs_off() {
     let policy = FlightPolicy::default();
     let house: Streaming = House::under(policy, [0.5]);
-    house.fill(&key("a"), crate::support::whole(1, Keep::Store(minute())));
+    house.fill(&key("a"), whole(1, Keep::Store(minute())));
     house.clock.advance(secs(60));
     let (house, _, told) = Stream::begin(&house, Keep::Store(minute())).cut();
     assert_eq!(told, ["Some(1) false"]);

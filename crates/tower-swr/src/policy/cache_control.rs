@@ -81,6 +81,35 @@ impl CacheControl {
     }
 }
 
+/// What the lines of `headers` say beside lifetimes, member by member as it was written.
+pub(crate) fn beside_lifetimes(headers: &HeaderMap) -> Vec<u8> {
+    let mut beside = Vec::new();
+    for line in headers.get_all(CACHE_CONTROL) {
+        let mut members = Members::of(line.as_bytes());
+        let mut before = members.rest;
+        while let Some(Ok(directive)) = members.next() {
+            let (text, rest) = before.split_at(before.len() - members.rest.len());
+            if !states_lifetime(directive.name) {
+                let between = |byte: &u8| is_space(*byte) || *byte == b',';
+                let start = text.iter().position(|byte| !between(byte));
+                beside.push(text[start.unwrap_or_default()..].trim_ascii_end());
+            }
+            before = rest;
+        }
+    }
+    beside.join(&b", "[..])
+}
+
+fn states_lifetime(name: &[u8]) -> bool {
+    let lifetimes: [&[u8]; 4] = [
+        b"max-age",
+        b"s-maxage",
+        b"stale-while-revalidate",
+        b"stale-if-error",
+    ];
+    lifetimes.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
 /// Delta-seconds (RFC 9111 section 1.2.2): digits only; more than 2^31 counts as 2^31.
 pub(super) fn delta_seconds(text: &[u8]) -> Option<Duration> {
     const MOST: u64 = 1 << 31;

@@ -15,6 +15,7 @@ mod status;
 mod testing;
 mod vary;
 
+pub(crate) use cache_control::beside_lifetimes;
 pub(crate) use pass_reason::PassReason;
 pub(crate) use selection::Selection;
 pub(crate) use standard::{Lifetimes, Verdict, judge};

@@ -1,10 +1,5 @@
 //! What the tests of the engine share: a house with everything in hand, an origin that does as it is told.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "each test file uses a part of it"
-)]
+#![allow(unreachable_pub, reason = "one program: there is no outside")]
 
 mod house;
 mod origin;

@@ -9,6 +9,7 @@
 mod origin;
 mod pipe;
 mod stage;
+mod wire;
 mod words;
 
 use std::error::Error;
@@ -28,6 +29,7 @@ use tower_swr_core::testing::{ManualClock, RecordingObserver};
 pub(crate) use origin::{Call, Origin, Reply, reply};
 pub(crate) use pipe::{Pipe, pipe};
 pub(crate) use stage::{Live, Stage, is_cut, next, stage};
+pub(crate) use wire::{Sent, first_version, second_version, serve};
 pub(crate) use words::every_word;
 
 pub(crate) fn secs(seconds: u64) -> Duration {

@@ -1,11 +1,9 @@
 //! What the log says aloud, and how often.
 
-mod house;
-
 use std::sync::{Arc, Mutex};
 
+use crate::house::{House, Origin, With as _, ask, get, reply};
 use axum::body::Body;
-use house::{House, Origin, With as _, ask, get, reply};
 use http::Request;
 use tower::Layer as _;
 use tower_swr::CacheLayer;
@@ -52,8 +50,7 @@ async fn warned(
     for request in requests {
         ask(&service, request).await;
     }
-    let heard = warnings.0.lock().expect("no test panics with it").clone();
-    heard
+    warnings.0.lock().expect("no test panics with it").clone()
 }
 
 #[tokio::test]

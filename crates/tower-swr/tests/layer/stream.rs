@@ -1,8 +1,6 @@
 //! Answers whose body is still on its way: everybody reads it live, and nobody takes a part of it for the whole.
 
-mod house;
-
-use house::{
+use crate::house::{
     Answer, House, Pipe, Reply, Stage, ask, get, head, is_cut, next, open, reply, secs, settle,
     stage,
 };

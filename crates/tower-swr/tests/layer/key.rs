@@ -1,9 +1,7 @@
 //! Which requests share an answer: in every test the handler says all that it saw.
 
-mod house;
-
+use crate::house::{Call, House, Origin, Pipe, With as _, ask, get, pipe, reply};
 use axum::body::Body;
-use house::{Call, House, Origin, Pipe, With as _, ask, get, pipe, reply};
 use http::header::HOST;
 use http::{Method, Request, Version};
 use tower::Layer as _;

@@ -1,9 +1,9 @@
 //! Purges, the switch for the bad night, and draining.
 
-mod house;
-
+use crate::house::{
+    House, Origin, With as _, answers, ask, get, reply, secs, settle, start, start_all,
+};
 use axum::body::Body;
-use house::{House, Origin, With as _, answers, ask, get, reply, secs, settle, start, start_all};
 use http::header::HOST;
 use http::{Request, Uri};
 use tower::Layer as _;

@@ -1,8 +1,6 @@
 //! Bodies that are larger than what is kept, or that stop coming.
 
-mod house;
-
-use house::{Answer, Stage, ask, get, is_cut, next, open, reply, secs, settle, stage};
+use crate::house::{Answer, Stage, ask, get, is_cut, next, open, reply, secs, settle, stage};
 
 /// A body that may take up to 1000 bytes before it is too large to be kept.
 fn limited() -> Stage {

@@ -1,9 +1,7 @@
 //! What is counted: every request once, under what its client was told.
 
-mod house;
-
+use crate::house::{House, Origin, With as _, ask, every_word, get, head, pipe, reply};
 use axum::body::Body;
-use house::{House, Origin, With as _, ask, every_word, get, head, pipe, reply};
 use http::{Method, Request};
 use tower::{Layer as _, ServiceExt as _};
 use tower_swr::Mode;

@@ -1,9 +1,9 @@
 //! Whose answer is whose: cookies, `Authorization`, and answers that belong to one client.
 
-mod house;
-
+use crate::house::{
+    Answer, Call, House, Origin, With as _, answers, ask, count, get, reply, start_all,
+};
 use axum::body::Body;
-use house::{Answer, Call, House, Origin, With as _, answers, ask, count, get, reply, start_all};
 use http::Request;
 use tower::Layer as _;
 use tower_swr::{CacheLayer, CacheService};
@@ -26,7 +26,7 @@ fn seen(call: &Call, name: &str) -> String {
     }
 }
 
-fn service(layer: CacheLayer) -> (Origin, CacheService<Origin>) {
+fn service(layer: &CacheLayer) -> (Origin, CacheService<Origin>) {
     let origin = telling();
     (origin.clone(), layer.layer(origin))
 }
@@ -51,7 +51,7 @@ fn pair(word: &str, text: &str) -> (String, String) {
 #[tokio::test]
 async fn a_request_with_a_cookie_or_authorization_bypasses_unless_the_layer_says_more() {
     let house = House::new();
-    let (origin, service) = service(house.layer());
+    let (origin, service) = service(&house.layer());
     for (request, detail, text) in [
         (cookie("a=1"), "cookie", "a=1 -"),
         (cookie("a=2"), "cookie", "a=2 -"),
@@ -76,7 +76,7 @@ async fn a_request_with_a_cookie_or_authorization_bypasses_unless_the_layer_says
 #[tokio::test]
 async fn a_users_call_that_runs_is_not_joined_by_a_stranger() {
     let house = House::new();
-    let (origin, service) = service(house.layer());
+    let (origin, service) = service(&house.layer());
     origin.hold();
     let asking = start_all(
         &service,
@@ -96,7 +96,7 @@ async fn a_users_call_that_runs_is_not_joined_by_a_stranger() {
 #[tokio::test]
 async fn ignored_cookies_are_not_seen_by_the_handler() {
     let house = House::new();
-    let (origin, service) = service(house.layer().ignore_cookies());
+    let (origin, service) = service(&house.layer().ignore_cookies());
     assert_eq!(
         told(&service, cookie("session=1")).await,
         pair("MISS", "- -")
@@ -111,7 +111,7 @@ async fn ignored_cookies_are_not_seen_by_the_handler() {
 #[tokio::test]
 async fn named_cookies_bypass_and_all_others_are_not_seen() {
     let house = House::new();
-    let (origin, service) = service(house.layer().bypass_on_cookies(["session", "user"]));
+    let (origin, service) = service(&house.layer().bypass_on_cookies(["session", "user"]));
     assert_eq!(
         told(&service, cookie("theme=dark")).await,
         pair("MISS", "- -")
@@ -153,7 +153,7 @@ async fn named_cookies_bypass_and_all_others_are_not_seen() {
 #[tokio::test]
 async fn keyed_cookies_keep_users_apart_and_are_all_that_the_handler_sees() {
     let house = House::new();
-    let (origin, service) = service(house.layer().key_cookies(["user", "currency"]));
+    let (origin, service) = service(&house.layer().key_cookies(["user", "currency"]));
     for (sent, seen) in [
         ("user=a", "user=a -"),
         ("user=b", "user=b -"),
@@ -174,7 +174,7 @@ async fn keyed_cookies_keep_users_apart_and_are_all_that_the_handler_sees() {
 #[tokio::test]
 async fn other_cookies_order_and_split_fields_make_no_difference_to_the_key() {
     let house = House::new();
-    let (origin, service) = service(house.layer().key_cookies(["user", "currency"]));
+    let (origin, service) = service(&house.layer().key_cookies(["user", "currency"]));
     let first = told(&service, cookie("user=a; currency=eur")).await;
     for same in [
         "currency=eur; user=a",
@@ -198,11 +198,11 @@ async fn other_cookies_order_and_split_fields_make_no_difference_to_the_key() {
 #[tokio::test]
 async fn authorization_can_be_ignored_or_keyed() {
     let house = House::new();
-    let (origin, open) = service(house.cache.layer("open").ignore_authorization());
+    let (origin, open) = service(&house.cache.layer("open").ignore_authorization());
     assert_eq!(told(&open, authorized("x")).await, pair("MISS", "- -"));
     assert_eq!(told(&open, get("/")).await, pair("HIT", "- -"));
     assert_eq!(origin.calls(), 1);
-    let (origin, keyed) = service(house.cache.layer("keyed").key_authorization());
+    let (origin, keyed) = service(&house.cache.layer("keyed").key_authorization());
     for word in ["MISS", "HIT"] {
         for user in ["Bearer a", "Bearer b", "bearer a", ""] {
             assert_eq!(
@@ -232,7 +232,7 @@ async fn caches_behind_this_one_are_told_what_it_decides_by() {
             "cookie",
         ),
     ] {
-        let (_, service) = service(layer);
+        let (_, service) = service(&layer);
         assert_eq!(
             ask(&service, get("/")).await.lines("vary").join(", "),
             expected

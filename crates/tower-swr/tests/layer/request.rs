@@ -1,8 +1,6 @@
 //! What the handler sees of the request that fills the cache, and what a client gets who asked for less than the whole.
 
-mod house;
-
-use house::{Call, House, Origin, With as _, ask, get, head, reply};
+use crate::house::{Call, House, Origin, With as _, ask, get, head, reply};
 use tower::Layer as _;
 use tower_swr::CacheService;
 

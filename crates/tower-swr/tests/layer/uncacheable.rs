@@ -1,12 +1,10 @@
 //! What the cache remembers of answers that may not be shared: the next burst is not queued to learn it again.
 
-mod house;
-
-use axum::body::Body;
-use house::{
+use crate::house::{
     Answer, House, Origin, Reply, With as _, answers, ask, count, get, head, pipe, reply, secs,
     start_all,
 };
+use axum::body::Body;
 use http::Method;
 use tower::Layer as _;
 use tower_swr::CacheService;

@@ -1,8 +1,8 @@
 //! Which answers are kept, which are shared with those who wait, and which go to one client alone.
 
-mod house;
-
-use house::{Answer, House, Origin, Reply, answers, ask, count, get, reply, secs, start_all};
+use crate::house::{
+    Answer, House, Origin, Reply, answers, ask, count, get, reply, secs, start_all,
+};
 use tower::Layer as _;
 use tower_swr::CacheService;
 
@@ -44,7 +44,7 @@ async fn stale(replies: impl IntoIterator<Item = Reply>) -> (House, Origin, Cach
     ask(&service, get("/")).await;
     house.pass(secs(61)).await;
     assert_eq!(ask(&service, get("/")).await.text(), "good");
-    house::settle().await;
+    crate::house::settle().await;
     assert_eq!(origin.calls(), 2, "the refresh has run");
     (house, origin, service)
 }

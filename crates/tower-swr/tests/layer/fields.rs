@@ -1,10 +1,8 @@
 //! What answers say about themselves.
 
-mod house;
-
 use std::collections::BTreeMap;
 
-use house::{
+use crate::house::{
     Answer, House, Origin, With as _, answers, ask, every_word, get, head, reply, start_all,
 };
 use tower::Layer as _;
@@ -232,7 +230,7 @@ async fn the_time_in_the_layer_is_told_in_milliseconds() {
     let service = house.layer().layer(origin.clone());
     origin.hold();
     let asking = start_all(&service, [get("/"), get("/")]).await;
-    house.pass(house::millis(1234)).await;
+    house.pass(crate::house::millis(1234)).await;
     origin.release();
     for answer in answers(asking).await {
         assert_eq!(answer.field("x-query-time-ms"), "1234");

@@ -1,12 +1,10 @@
 //! Handlers that panic, hang, err or answer 500, and clients who hang up: everybody is answered, and keys are free again.
 
-mod house;
-
-use axum::body::Body;
-use house::{
+use crate::house::{
     Answer, House, Origin, Reply, answers, ask, count, get, head, millis, reply, secs, settle,
     start, start_all,
 };
+use axum::body::Body;
 use http::Response;
 use tower::{Layer as _, ServiceExt as _};
 use tower_swr::{BoxError, CacheService, HttpCache, MemorySettings};

@@ -1,9 +1,9 @@
 //! Answers that differ by request fields: each client gets its own, with one call per variant.
 
-mod house;
-
+use crate::house::{
+    Call, House, Origin, With as _, answers, ask, count, get, reply, secs, start_all,
+};
 use axum::body::Body;
-use house::{Call, House, Origin, With as _, answers, ask, count, get, reply, secs, start_all};
 use http::header::{ACCEPT_LANGUAGE, HeaderName};
 use http::{Request, Uri};
 use tower::Layer as _;
@@ -268,7 +268,7 @@ async fn each_variant_has_an_age_of_its_own() {
     assert_eq!(ask(&service, in_language("de")).await.x_cache(), "STALE");
     let other = ask(&service, in_language("en")).await;
     assert_eq!((other.x_cache(), other.field("age")), ("HIT", "30"));
-    house::settle().await;
+    crate::house::settle().await;
     assert_eq!(ask(&service, in_language("de")).await.field("age"), "0");
     assert_eq!(origin.calls(), 3);
 }
