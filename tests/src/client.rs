@@ -8,7 +8,7 @@ use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper::header::{HOST, HeaderValue};
-use hyper::{Method, Request, Response, Uri};
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
@@ -30,18 +30,7 @@ pub enum Protocol {
 /// A `GET` of `path`, without a body.
 #[must_use]
 pub fn get(path: &str) -> Request<()> {
-    request(Method::GET, path)
-}
-
-/// A `HEAD` of `path`.
-#[must_use]
-pub fn head(path: &str) -> Request<()> {
-    request(Method::HEAD, path)
-}
-
-fn request(method: Method, path: &str) -> Request<()> {
     let mut request = Request::new(());
-    *request.method_mut() = method;
     *request.uri_mut() = path.parse().expect("the stories ask for paths");
     request
 }

@@ -26,7 +26,7 @@ mod wire;
 
 pub use answer::{Answer, Arriving, is_incomplete};
 pub use arrivals::Arrivals;
-pub use client::{Client, Protocol, get, head};
+pub use client::{Client, Protocol, get};
 pub use crowd::Crowd;
 pub use deadline::{until, within};
 pub use descriptors::require_descriptors;

@@ -1,9 +1,13 @@
 //! The example `axum-db` on a socket, over a database of its own.
+//!
+//! Its futures are boxed, and so compiled once, with all that a database driver is made of, and not again with the
+//! stories'.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use axum_db::{Database, DatabaseLocation, ReportLifetime};
+use futures_util::future::BoxFuture;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tempfile::TempDir;
@@ -34,7 +38,18 @@ pub struct DatabaseLock(SqliteConnection);
 
 impl Shop {
     /// A shop with a new database.
-    pub async fn open() -> Self {
+    #[must_use]
+    pub fn open() -> BoxFuture<'static, Self> {
+        Box::pin(Self::open_in_place())
+    }
+
+    /// Locks the database, as another process might: who asks it waits until the lock is released.
+    #[must_use]
+    pub fn lock(&self) -> BoxFuture<'static, DatabaseLock> {
+        Box::pin(DatabaseLock::on(file(&self.folder)))
+    }
+
+    async fn open_in_place() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let location = DatabaseLocation::Sqlite(file(&folder));
         let database = Database::open(&location, ORDERS)
@@ -53,10 +68,11 @@ impl Shop {
             folder,
         }
     }
+}
 
-    /// Locks the database, as another process might: who asks it waits until the lock is released.
-    pub async fn lock(&self) -> DatabaseLock {
-        let options = SqliteConnectOptions::new().filename(file(&self.folder));
+impl DatabaseLock {
+    async fn on(file: PathBuf) -> Self {
+        let options = SqliteConnectOptions::new().filename(file);
         let mut connection = options
             .disable_statement_logging()
             .connect()
@@ -66,14 +82,13 @@ impl Shop {
             .execute(&mut connection)
             .await
             .expect("nobody else holds a lock");
-        DatabaseLock(connection)
+        Self(connection)
     }
-}
 
-impl DatabaseLock {
     /// Lets the queries go on.
-    pub async fn release(self) {
-        self.0.close().await.expect("a connection can be closed");
+    #[must_use]
+    pub fn release(self) -> BoxFuture<'static, ()> {
+        Box::pin(async { self.0.close().await.expect("a connection can be closed") })
     }
 }
 

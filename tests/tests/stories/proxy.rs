@@ -8,9 +8,9 @@ use house_tests::Protocol::Http1;
 use house_tests::{Answer, Arrivals, Arriving, Client, Crowd, Gate, get, is_incomplete, until};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
+use hyper::server::conn::http1::Builder;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -157,9 +157,9 @@ async fn proxy_to(origin: SocketAddr, proxy: TcpListener, cache: HttpCache, arri
         let (socket, _) = proxy.accept().await.expect("a connection");
         let service = TowerToHyperService::new(counted.clone());
         beside(async move {
-            let server = Builder::new(TokioExecutor::new());
+            let connection = Builder::new().serve_connection(TokioIo::new(socket), service);
             // An error is what the client sees, too.
-            let _ = server.serve_connection(TokioIo::new(socket), service).await;
+            let _ = connection.await;
         });
     }
 }
