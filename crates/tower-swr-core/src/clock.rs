@@ -33,20 +33,24 @@ impl Moment {
 
     /// The moment `span` later; [`Moment::NEVER`] where that leaves the scale.
     #[must_use]
+    #[inline]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(nanos(span)))
     }
 
     /// The time passed since `earlier`; zero where `earlier` is the later of the two.
     #[must_use]
+    #[inline]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    #[inline]
     pub(crate) fn to_nanos(self) -> u64 {
         self.0
     }
 
+    #[inline]
     pub(crate) fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }

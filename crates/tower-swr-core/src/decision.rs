@@ -26,6 +26,7 @@ pub enum Mode {
 }
 
 impl Mode {
+    #[inline]
     pub(crate) fn from_bits(bits: u8) -> Self {
         match bits {
             1 => Self::ServeStale,
@@ -56,6 +57,7 @@ pub(crate) struct Kept<'a> {
     pub(crate) failing: bool,
 }
 
+#[inline]
 pub(crate) fn decide(mode: Mode, kept: &Kept<'_>) -> Decision {
     let due = kept.now >= kept.refresh_due;
     match kept.lifetime.freshness(kept.age) {

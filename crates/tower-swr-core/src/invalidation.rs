@@ -60,6 +60,7 @@ impl Invalidations {
     }
 
     /// Whether nothing invalidated what concerns `subjects` since. One load where nothing at all was invalidated.
+    #[inline]
     pub(crate) fn admits(&self, since: &ValidSince, subjects: &[Subject]) -> bool {
         if since.0.load(Ordering::Relaxed) == self.epoch.load(Ordering::Acquire) {
             return true;

@@ -63,6 +63,7 @@ pub(crate) const SUBJECTS: usize = 3;
 impl KeyText {
     /// Begins a key in `scope`.
     #[must_use]
+    #[inline]
     pub fn new(scope: &str) -> Self {
         let mut text = Self {
             bytes: SmallVec::new(),
@@ -74,6 +75,7 @@ impl KeyText {
     }
 
     /// Appends a part.
+    #[inline]
     pub fn push(&mut self, part: &[u8]) {
         let length = part.len() as u64;
         self.bytes
@@ -82,6 +84,7 @@ impl KeyText {
     }
 
     /// Appends a part that may be missing; missing and empty differ.
+    #[inline]
     pub fn push_optional(&mut self, part: Option<&[u8]>) {
         match part {
             None => self.bytes.extend_from_slice(&[u8::MAX; PREFIX]),
@@ -90,6 +93,7 @@ impl KeyText {
     }
 
     /// Everything pushed so far names a resource, within the one that was marked before.
+    #[inline]
     pub fn end_resource(&mut self) {
         let [scope, wide, _] = self.ends;
         let end = self.bytes.len();
@@ -102,6 +106,7 @@ impl KeyText {
 
     /// Takes back what was pushed after the text had `length` bytes, but never the scope. The marks of resources stay,
     /// except in what is taken back: those move to the new end.
+    #[inline]
     pub fn truncate(&mut self, length: usize) {
         let [scope, ..] = self.ends;
         let length = length.max(scope);
@@ -111,6 +116,7 @@ impl KeyText {
 
     /// How many bytes the text has.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -123,6 +129,7 @@ impl KeyText {
 
     /// The key as written, hashed.
     #[must_use]
+    #[inline]
     pub fn key(&self) -> KeyRef<'_> {
         let [scope, wide, narrow] = self.ends;
         // Where no part was marked, the whole key is the resource.
@@ -194,12 +201,14 @@ impl From<&KeyRef<'_>> for Key {
 }
 
 impl Hash for KeyRef<'_> {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
 }
 
 impl Equivalent<Key> for KeyRef<'_> {
+    #[inline]
     fn equivalent(&self, key: &Key) -> bool {
         self.hash == key.hash && self.text == &*key.text
     }
@@ -247,6 +256,7 @@ impl PartialEq for Key {
 impl Eq for Key {}
 
 impl Hash for Key {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.hash);
     }
@@ -266,10 +276,12 @@ pub(crate) struct KeyHasher(u64);
 pub(crate) type BuildKeyHasher = std::hash::BuildHasherDefault<KeyHasher>;
 
 impl Hasher for KeyHasher {
+    #[inline]
     fn finish(&self) -> u64 {
         self.0
     }
 
+    #[inline]
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;
     }

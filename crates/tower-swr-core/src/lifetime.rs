@@ -76,6 +76,7 @@ impl Lifetime {
 
     /// What `age` means.
     #[must_use]
+    #[inline]
     pub fn freshness(&self, age: Duration) -> Freshness {
         if age < self.fresh_for {
             Freshness::Fresh
@@ -88,6 +89,7 @@ impl Lifetime {
 
     /// Whether a value of `age` may stand in for an origin that fails.
     #[must_use]
+    #[inline]
     pub fn usable_on_error(&self, age: Duration) -> bool {
         let until = self.fresh_for.saturating_add(self.stale_if_error);
         age < until.max(self.stale_until())
@@ -95,18 +97,21 @@ impl Lifetime {
 
     /// Whether serving it stale is forbidden.
     #[must_use]
+    #[inline]
     pub const fn forbids_stale(&self) -> bool {
         self.must_revalidate
     }
 
     /// How long it is fresh.
     #[must_use]
+    #[inline]
     pub const fn fresh(&self) -> Duration {
         self.fresh_for
     }
 
     /// The window after freshness in which it is served while a refresh runs.
     #[must_use]
+    #[inline]
     pub const fn stale_window(&self) -> Duration {
         self.stale_while_revalidate
     }
@@ -124,6 +129,7 @@ impl Lifetime {
         self
     }
 
+    #[inline]
     fn stale_until(&self) -> Duration {
         self.fresh_for.saturating_add(self.stale_while_revalidate)
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::support::{House, SECOND, WEEK, key, minute, secs};
-use tower_swr_core::{GetError, Joined, Look, Mode, Purpose};
+use tower_swr_core::{Fetched, GetError, Joined, Keep, Look, Mode, Product, Purpose};
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -94,6 +94,29 @@ fn the_table_by_hand() {
         };
         assert_eq!(decided, expected, "at {age} ms");
     }
+}
+
+#[test]
+fn a_value_that_comes_with_an_age_is_that_much_older() {
+    let house = House::new();
+    let product = Product {
+        value: 1,
+        keep: Keep::Store(minute()),
+        key: None,
+        initial_age: secs(40),
+        weight: 4,
+    };
+    let beside = None;
+    house.fill(&key("a"), Fetched::Whole { product, beside });
+    assert!(matches!(house.look(&key("a")), Look::Serve { age, .. } if age == secs(40)));
+    house.clock.advance(millis(19_999));
+    assert!(!house.is_refresh_due(&key("a")), "fresh");
+    house.clock.advance(millis(1));
+    assert!(house.is_refresh_due(&key("a")), "stale");
+    house.clock.advance(millis(119_999));
+    assert_eq!(house.kept(&key("a")), Some(1));
+    house.clock.advance(millis(1));
+    assert_eq!(house.kept(&key("a")), None, "expired");
 }
 
 #[test]
