@@ -150,7 +150,9 @@ fn hyper(meeting: Arc<Meeting>) -> impl Asked {
 
 fn axum(meeting: Arc<Meeting>) -> impl Asked {
     let handler = get(move || async move { meeting.handle().await });
-    Router::new().route("/report/{region}", handler.layer(layer()))
+    let router = Router::new().route("/report/{region}", handler.layer(layer()));
+    // As a server does: until then axum makes its routes anew for every request.
+    router.with_state(())
 }
 
 fn layer() -> CacheLayer {

@@ -44,6 +44,11 @@ pub(crate) fn runtime() -> Runtime {
     runtime.expect("a runtime")
 }
 
+/// `app` as a server has it: until it is given its state, axum makes its routes anew for every request.
+pub(crate) fn served(app: Router) -> Router {
+    app.with_state(())
+}
+
 /// An application of one route, with a cache of its own in front or without.
 pub(crate) fn app(origin: &Arc<Origin>, cached: bool) -> Router {
     let handler = origin.handler();
@@ -52,7 +57,7 @@ pub(crate) fn app(origin: &Arc<Origin>, cached: bool) -> Router {
     } else {
         handler
     };
-    Router::new().route("/report/{region}", route)
+    served(Router::new().route("/report/{region}", route))
 }
 
 fn ten_thousand(runtime: &Runtime, report: &mut Report) {

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use tower::ServiceExt as _;
 use tower_swr::HttpCache;
 
-use super::stampede::runtime;
+use super::stampede::{runtime, served};
 use crate::support::message::{sent, usual_request};
 use crate::support::report::Report;
 use crate::support::rounds::median;
@@ -71,7 +71,7 @@ fn app(began: &Arc<Mutex<Option<Instant>>>) -> Router {
     let began = Arc::clone(began);
     let handler = get(move || stream(Arc::clone(&began)));
     let layer = HttpCache::in_memory(64 << 20).layer("stream");
-    Router::new().route("/report/{region}", handler.layer(layer))
+    served(Router::new().route("/report/{region}", handler.layer(layer)))
 }
 
 async fn stream(began: Arc<Mutex<Option<Instant>>>) -> Response {

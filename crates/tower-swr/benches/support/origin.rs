@@ -90,13 +90,15 @@ impl Origin {
         answered.expect("the origin has answered")
     }
 
-    /// As an axum route would have it.
+    /// As an application has it, and as a server does: until it is given its state, axum makes the route anew for every
+    /// request.
     pub(crate) fn handler(self: &Arc<Self>) -> MethodRouter {
         let origin = Arc::clone(self);
-        get(move || {
+        let handler = get(move || {
             let origin = Arc::clone(&origin);
             async move { origin.answer().await }
-        })
+        });
+        handler.with_state(())
     }
 
     async fn answer(&self) -> Response {

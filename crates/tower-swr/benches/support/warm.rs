@@ -60,7 +60,7 @@ impl Warm {
 
     /// Around a route of axum's, as an application has it.
     pub(crate) fn in_axum(&self) -> MethodRouter {
-        uncached().layer(self.layer.clone())
+        uncached().layer(self.layer.clone()).with_state(())
     }
 
     pub(crate) fn bare(&self) -> Bare {
