@@ -10,7 +10,6 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use equivalent::Equivalent;
-use smallvec::SmallVec;
 
 /// One hash for the whole process, keyed at random: nobody outside can choose keys that collide.
 static HASHER: LazyLock<ahash::RandomState> = LazyLock::new(ahash::RandomState::new);
@@ -50,7 +49,7 @@ impl Subject {
 /// ```
 #[derive(Clone, Debug)]
 pub struct KeyText {
-    bytes: SmallVec<[u8; 128]>,
+    written: Written,
     ends: Ends,
 }
 
@@ -63,31 +62,27 @@ pub(crate) const SUBJECTS: usize = 3;
 impl KeyText {
     /// Begins a key in `scope`.
     #[must_use]
-    #[inline]
     pub fn new(scope: &str) -> Self {
         let mut text = Self {
-            bytes: SmallVec::new(),
+            written: Written::new(),
             ends: Ends::default(),
         };
         text.push(scope.as_bytes());
-        text.ends = [text.bytes.len(); SUBJECTS];
+        text.ends = [text.len(); SUBJECTS];
         text
     }
 
     /// Appends a part.
     #[inline]
     pub fn push(&mut self, part: &[u8]) {
-        let length = part.len() as u64;
-        self.bytes
-            .extend_from_slice(&length.to_le_bytes()[..PREFIX]);
-        self.bytes.extend_from_slice(part);
+        self.written.append(length_prefix(part), part);
     }
 
     /// Appends a part that may be missing; missing and empty differ.
     #[inline]
     pub fn push_optional(&mut self, part: Option<&[u8]>) {
         match part {
-            None => self.bytes.extend_from_slice(&[u8::MAX; PREFIX]),
+            None => self.written.append([u8::MAX; PREFIX], &[]),
             Some(part) => self.push(part),
         }
     }
@@ -96,7 +91,7 @@ impl KeyText {
     #[inline]
     pub fn end_resource(&mut self) {
         let [scope, wide, _] = self.ends;
-        let end = self.bytes.len();
+        let end = self.len();
         self.ends = if wide == scope {
             [scope, end, end]
         } else {
@@ -110,7 +105,7 @@ impl KeyText {
     pub fn truncate(&mut self, length: usize) {
         let [scope, ..] = self.ends;
         let length = length.max(scope);
-        self.bytes.truncate(length);
+        self.written.truncate(length);
         self.ends = self.ends.map(|end| end.min(length));
     }
 
@@ -118,13 +113,13 @@ impl KeyText {
     #[must_use]
     #[inline]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.written.as_slice().len()
     }
 
     /// Never: a key has its scope at least.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// The key as written, hashed.
@@ -138,9 +133,10 @@ impl KeyText {
         } else {
             (wide, narrow)
         };
+        let text = self.written.as_slice();
         KeyRef {
-            hash: HASHER.hash_one(&self.bytes[..]),
-            text: &self.bytes,
+            hash: HASHER.hash_one(text),
+            text,
             ends: [scope, wide, narrow],
         }
     }
@@ -148,6 +144,78 @@ impl KeyText {
 
 /// Bytes of a length in front of a part: parts are below 4 GiB, since requests are.
 const PREFIX: usize = 4;
+
+fn length_prefix(part: &[u8]) -> [u8; PREFIX] {
+    let [a, b, c, d, ..] = (part.len() as u64).to_le_bytes();
+    [a, b, c, d]
+}
+
+/// What is written of a key: in place while it is short, as nearly all are, or a hit would pay for an allocation.
+#[derive(Clone, Debug)]
+struct Written {
+    short: [u8; SHORT],
+    /// How much of `short` is written.
+    length: usize,
+    /// All of it, once there was no room.
+    long: Vec<u8>,
+}
+
+const SHORT: usize = 128;
+
+impl Written {
+    #[inline]
+    fn new() -> Self {
+        Self {
+            short: [0; SHORT],
+            length: 0,
+            long: Vec::new(),
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, prefix: [u8; PREFIX], part: &[u8]) {
+        let begin = self.length + PREFIX;
+        let end = begin + part.len();
+        if self.long.is_empty() && end <= SHORT {
+            self.short[self.length..begin].copy_from_slice(&prefix);
+            self.short[begin..end].copy_from_slice(part);
+            self.length = end;
+        } else {
+            self.append_long(prefix, part);
+        }
+    }
+
+    #[cold]
+    fn append_long(&mut self, prefix: [u8; PREFIX], part: &[u8]) {
+        if self.long.is_empty() {
+            self.long.extend_from_slice(&self.short[..self.length]);
+        }
+        self.long.extend_from_slice(&prefix);
+        self.long.extend_from_slice(part);
+    }
+
+    fn set(&mut self, text: &[u8]) {
+        match self.short.get_mut(..text.len()) {
+            Some(place) => place.copy_from_slice(text),
+            None => self.long = text.to_vec(),
+        }
+        self.length = text.len().min(SHORT);
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+        self.long.truncate(length);
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        if self.long.is_empty() {
+            &self.short[..self.length]
+        } else {
+            &self.long
+        }
+    }
+}
 
 /// A borrowed key: enough to look up, nothing allocated.
 #[derive(Clone, Copy, Debug)]
@@ -164,6 +232,17 @@ impl KeyRef<'_> {
         Key {
             hash: self.hash,
             text: self.text.into(),
+            ends: self.ends,
+        }
+    }
+
+    /// A text that goes on where this key ends. What is pushed tells answers of the key's resource apart.
+    #[must_use]
+    pub fn to_text(self) -> KeyText {
+        let mut written = Written::new();
+        written.set(self.text);
+        KeyText {
+            written,
             ends: self.ends,
         }
     }
@@ -314,6 +393,37 @@ mod tests {
     }
 
     #[test]
+    fn a_text_too_long_for_its_place_is_the_same_text() {
+        for length in 0..3 * SHORT {
+            let (part, mut text) = (vec![b'x'; length], KeyText::new("s"));
+            let scope = text.len();
+            text.push(&part);
+            text.push(b"end");
+            let expected = [
+                &length_prefix(&part),
+                &part[..],
+                &length_prefix(b"end"),
+                b"end",
+            ];
+            assert_eq!(text.key().text()[scope..], expected.concat(), "{length}");
+            let mut again = text.key().to_text();
+            assert_eq!(again.key().text(), text.key().text());
+            for text in [&mut text, &mut again] {
+                text.truncate(scope + PREFIX + length);
+                text.push(b"END");
+            }
+            assert_eq!(again.key().text(), text.key().text());
+            let expected = [
+                &length_prefix(&part),
+                &part[..],
+                &length_prefix(b"END"),
+                b"END",
+            ];
+            assert_eq!(text.key().text()[scope..], expected.concat(), "{length}");
+        }
+    }
+
+    #[test]
     fn missing_and_empty_parts_differ() {
         let (mut missing, mut empty) = (KeyText::new("s"), KeyText::new("s"));
         missing.push_optional(None);
@@ -346,7 +456,7 @@ mod tests {
             let key = text.key().to_key();
             assert_eq!((key.scope().as_ref(), key.text().len()), ("s", text.len()));
             let [_, _, narrow] = key.borrowed().subjects();
-            assert_eq!(narrow, Subject::of(&text.bytes), "at {length}");
+            assert_eq!(narrow, Subject::of(text.written.as_slice()), "at {length}");
         }
         assert_eq!(text.len(), scope);
     }

@@ -15,19 +15,19 @@ pub(crate) const X_CACHE_KEY: HeaderName = HeaderName::from_static("x-cache-key"
 pub(crate) const X_QUERY_TIME_MS: HeaderName = HeaderName::from_static("x-query-time-ms");
 pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// The placeholders that a stored head begins with, in this order. A hit overwrites them in place, which costs less
-/// than inserting.
-pub(crate) fn placeholders(x_cache: bool, cache_status: bool) -> HeaderMap {
+/// What a stored head begins with, in this order: fields that differ from answer to answer, as a hit has them. A hit
+/// overwrites two of them in place, which costs less than to insert them.
+pub(crate) fn of_a_hit(x_cache: bool, cache_status: bool) -> HeaderMap {
     let placeholder = HeaderValue::from_static("");
     // Room for a usual head: growing costs more than the room.
     let mut fields = HeaderMap::with_capacity(24);
     fields.insert(AGE, placeholder.clone());
-    if x_cache {
-        fields.insert(X_CACHE, placeholder.clone());
-        fields.insert(X_QUERY_TIME_MS, placeholder.clone());
-    }
     if cache_status {
         fields.insert(CACHE_STATUS, placeholder);
+    }
+    if x_cache {
+        fields.insert(X_CACHE, self::x_cache(Verb::Hit));
+        fields.insert(X_QUERY_TIME_MS, millis(Duration::ZERO));
     }
     fields
 }
@@ -108,7 +108,12 @@ pub(crate) struct CacheStatusTable {
     name: &'static str,
     /// `name; hit; ttl=n`
     hits: Vec<HeaderValue>,
+    /// `name; fwd=reason; collapsed`
+    collapsed: [(&'static str, HeaderValue); FWD_REASONS.len()],
 }
+
+/// Why requests go forward that may find somebody else's call under way.
+const FWD_REASONS: [&str; 3] = ["uri-miss", "vary-miss", "stale"];
 
 impl CacheStatusTable {
     /// The table of `name`: one per name and process, since its text is never freed.
@@ -120,7 +125,15 @@ impl CacheStatusTable {
             .entry(name)
             .or_insert_with(|| {
                 let hits = ready_made(&format!("{name}; hit; ttl="), READY_MADE);
-                Box::leak(Box::new(Self { name, hits }))
+                let collapsed = FWD_REASONS.map(|fwd| {
+                    let text = format!("{name}; fwd={fwd}; collapsed").leak();
+                    (fwd, HeaderValue::from_static(text))
+                });
+                Box::leak(Box::new(Self {
+                    name,
+                    hits,
+                    collapsed,
+                }))
             })
     }
 
@@ -131,6 +144,19 @@ impl CacheStatusTable {
             None => self.value(&CacheStatus {
                 hit: true,
                 ttl: Some(ttl),
+                ..CacheStatus::default()
+            }),
+        }
+    }
+
+    /// Somebody else's answer to a request that would have gone forward for the reason `fwd`.
+    pub(crate) fn collapsed(&self, fwd: &'static str) -> HeaderValue {
+        let mut ready = self.collapsed.iter();
+        match ready.find(|(reason, _)| *reason == fwd) {
+            Some((_, value)) => value.clone(),
+            None => self.value(&CacheStatus {
+                fwd: Some(fwd),
+                collapsed: true,
                 ..CacheStatus::default()
             }),
         }

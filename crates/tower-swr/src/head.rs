@@ -17,7 +17,7 @@ use crate::policy;
 use crate::settings::Settings;
 use crate::stats::Verb;
 
-/// The status and the fields of an answer. The fields begin with placeholders for what differs from request to request.
+/// The status and the fields of an answer. The fields begin with what differs from answer to answer, as a hit has it.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
@@ -83,7 +83,7 @@ impl Head {
             origin.remove(X_CACHE_KEY);
         }
         add_own(&mut origin, &making);
-        let mut fields = fields::placeholders(families.x_cache, families.cache_status);
+        let mut fields = fields::of_a_hit(families.x_cache, families.cache_status);
         if families.x_cache {
             insert_text(&mut origin, X_CACHE_KEY, making.key);
         }
@@ -112,12 +112,13 @@ impl Head {
             }
         };
         write(fields::seconds(marks.age));
-        if self.x_cache {
-            write(fields::x_cache(marks.verb));
-            write(fields::millis(marks.took));
-        }
         if self.cache_status {
             write(self.status_value(&marks.status, table));
+        }
+        let as_it_is = marks.verb == Verb::Hit && marks.took.is_zero();
+        if self.x_cache && !as_it_is {
+            write(fields::x_cache(marks.verb));
+            write(fields::millis(marks.took));
         }
         fields
     }
@@ -150,9 +151,21 @@ impl Head {
     }
 
     fn status_value(&self, status: &CacheStatus, table: &CacheStatusTable) -> HeaderValue {
-        let plain_hit = status.hit && status.detail.is_none();
-        let ours = match status.ttl {
-            Some(ttl) if plain_hit => table.hit(ttl),
+        let ours = match *status {
+            CacheStatus {
+                hit: true,
+                ttl: Some(ttl),
+                detail: None,
+                ..
+            } => table.hit(ttl),
+            CacheStatus {
+                collapsed: true,
+                fwd: Some(fwd),
+                fwd_status: None,
+                ttl: None,
+                detail: None,
+                ..
+            } => table.collapsed(fwd),
             _ => table.value(status),
         };
         match &self.upstream_status {
@@ -199,9 +212,7 @@ fn add_own(fields: &mut HeaderMap, making: &Making<'_>) {
     if !fields.contains_key(DATE) {
         insert_text(fields, DATE, httpdate::fmt_http_date(making.wall));
     }
-    for name in &making.settings.vary {
-        append_vary(fields, name);
-    }
+    add_vary(fields, &making.settings.vary);
     let Some(lifetime) = making
         .own_lifetime
         .filter(|_| making.settings.fields.cache_control)
@@ -217,9 +228,7 @@ fn add_own(fields: &mut HeaderMap, making: &Making<'_>) {
         CACHE_CONTROL,
         cache_control(&lifetime, making.settings.client_max_age),
     );
-    for name in making.settings.advertised_vary() {
-        append_vary(fields, &name);
-    }
+    add_vary(fields, &making.settings.advertised_vary());
 }
 
 fn cache_control(lifetime: &Lifetime, client_max_age: Option<Duration>) -> String {
@@ -249,17 +258,24 @@ fn drop_lifetimes(fields: &mut HeaderMap) {
     }
 }
 
-fn append_vary(fields: &mut HeaderMap, name: &HeaderName) {
-    let named = |list: &HeaderValue| {
-        let mut members = list.as_bytes().split(|byte| *byte == b',');
-        members.any(|member| {
-            member
-                .trim_ascii()
-                .eq_ignore_ascii_case(name.as_str().as_bytes())
-        })
-    };
-    if !fields.get_all(VARY).iter().any(named) {
-        fields.append(VARY, HeaderValue::from_name(name.clone()));
+/// Adds `names` to `Vary`. What comes of it is one line, since each hit pays for each.
+fn add_vary(fields: &mut HeaderMap, names: &[HeaderName]) {
+    let lines: Vec<&[u8]> = fields
+        .get_all(VARY)
+        .into_iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let mut text = lines.join(&b", "[..]);
+    for name in names.iter().map(|name| name.as_str().as_bytes()) {
+        let mut members = text.split(|byte| *byte == b',');
+        if !members.any(|member| member.trim_ascii().eq_ignore_ascii_case(name)) {
+            let separator = if text.is_empty() { "" } else { ", " };
+            text = [&text, separator.as_bytes(), name].concat();
+        }
+    }
+    // Parts of values that were values, and names.
+    if let (false, Ok(value)) = (text.is_empty(), HeaderValue::from_bytes(&text)) {
+        fields.insert(VARY, value);
     }
 }
 

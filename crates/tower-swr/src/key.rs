@@ -1,21 +1,12 @@
 //! The key of a request: its URI as the client sent it, and whatever else an answer may depend on by the settings.
 
-use http::header::{AUTHORIZATION, HOST, HeaderName};
+use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{HeaderMap, Request, Uri};
 use tower_swr_core::{Key, KeyText, Subject};
 
-use crate::request::{Bypass, cookies};
+use crate::request::{Bypass, FORWARDED_FIELDS, Noted, cookies};
 use crate::settings::{AuthorizationRule, CookieRule, Settings};
-
-/// What proxies in front put there, and handlers build links from. Keyed where present, so that nobody can make a link
-/// of theirs part of somebody else's answer.
-const FORWARDED_FIELDS: [HeaderName; 4] = [
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-port"),
-];
 
 /// Longer keys cost more than they are worth: such a request bypasses the cache.
 const LONGEST: usize = 16 << 10;
@@ -25,34 +16,33 @@ pub(crate) fn keyed_fields() -> impl Iterator<Item = HeaderName> {
     FORWARDED_FIELDS.into_iter().chain([HOST])
 }
 
-/// The key of `request` in `scope`: refused where the host is not certain, or where it gets too long.
-pub(crate) fn of<B>(
+/// Writes the key of `request`, of which the fields say what is `noted`, behind its scope: refused where the host is not
+/// certain, or where it gets too long.
+pub(crate) fn write<B>(
+    text: &mut KeyText,
     request: &Request<B>,
-    scope: &str,
+    noted: &Noted<'_>,
     settings: &Settings,
-) -> Result<KeyText, Bypass> {
+) -> Result<(), Bypass> {
     let (uri, fields) = (sent_uri(request), request.headers());
-    let mut text = KeyText::new(scope);
-    push_path(&mut text, uri);
-    text.push_optional(authority(uri, fields)?);
+    push_path(text, uri);
+    text.push_optional(authority(uri, noted)?);
     text.end_resource();
     text.push_optional(uri.scheme_str().map(str::as_bytes));
-    for name in &FORWARDED_FIELDS {
-        push_field(&mut text, fields, name);
-    }
+    push_forwarded(text, fields, noted.forwarded);
     for name in &settings.vary {
-        push_field(&mut text, fields, name);
+        push_field(text, fields, name);
     }
     if let CookieRule::Key(names) = &settings.cookies {
-        push_cookies(&mut text, fields, names);
+        push_cookies(text, fields, names);
     }
     if settings.authorization == AuthorizationRule::Key {
-        push_field(&mut text, fields, &AUTHORIZATION);
+        push_field(text, fields, &AUTHORIZATION);
     }
     if text.len() > LONGEST {
         Err(Bypass::Key)
     } else {
-        Ok(text)
+        Ok(())
     }
 }
 
@@ -87,6 +77,19 @@ fn push_path(text: &mut KeyText, uri: &Uri) {
     text.end_resource();
 }
 
+/// Which of the fields are `there`, and what they say.
+fn push_forwarded(text: &mut KeyText, fields: &HeaderMap, there: u8) {
+    text.push(&[there]);
+    if there == 0 {
+        return;
+    }
+    for (place, name) in FORWARDED_FIELDS.iter().enumerate() {
+        if there & (1 << place) != 0 {
+            push_field(text, fields, name);
+        }
+    }
+}
+
 /// All lines of a field, in order; none and an empty one differ.
 fn push_field(text: &mut KeyText, fields: &HeaderMap, name: &HeaderName) {
     for value in fields.get_all(name) {
@@ -106,14 +109,13 @@ fn push_cookies(text: &mut KeyText, fields: &HeaderMap, names: &[String]) {
 
 /// Whom the request is for: the URI's authority (HTTP/2, absolute form) or `Host`. Where the two disagree, or `Host`
 /// is there twice, cache and handler might not mean the same host.
-fn authority<'r>(uri: &'r Uri, fields: &'r HeaderMap) -> Result<Option<&'r [u8]>, Bypass> {
-    let mut hosts = fields.get_all(HOST).into_iter();
-    let host = hosts.next().map(|host| host.as_bytes());
+fn authority<'r>(uri: &'r Uri, noted: &Noted<'r>) -> Result<Option<&'r [u8]>, Bypass> {
+    let host = noted.host.map(HeaderValue::as_bytes);
     let sent = uri.authority().map(Authority::as_str).map(str::as_bytes);
-    match (sent, host, hosts.next()) {
-        (_, _, Some(_)) => Err(Bypass::Key),
-        (Some(sent), Some(host), None) if !sent.eq_ignore_ascii_case(host) => Err(Bypass::Key),
-        (sent, host, None) => Ok(host.or(sent)),
+    match (sent, host) {
+        _ if noted.has_many_hosts => Err(Bypass::Key),
+        (Some(sent), Some(host)) if !sent.eq_ignore_ascii_case(host) => Err(Bypass::Key),
+        (sent, host) => Ok(host.or(sent)),
     }
 }
 

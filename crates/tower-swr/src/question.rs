@@ -4,81 +4,108 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use tower_swr_core::{Entry, Key, KeyRef, KeyText, Look, Moment, Refresh};
+use tower_swr_core::{Entry, Key, KeyRef, KeyText, Look, Moment};
 
 use crate::policy::VaryNames;
 use crate::response::{Held, Variants};
 use crate::route::Route;
 
-/// A request that was admitted to the cache.
+/// A request that was admitted to the cache, and that the store has no answer for.
+///
+/// A hit never makes one: it is done with the text of its key, which is written and looked up in place.
 #[derive(Clone)]
 pub(crate) struct Question {
-    text: KeyText,
-    /// How much of the text is the key without its variant.
+    key: Key,
+    /// How much of the key's text is without its variant.
     primary: usize,
     /// What leads to the variants, once it is known that there are any.
     index: Option<Arc<Entry<Held>>>,
+    pub(crate) asked: Asked,
+}
+
+/// What an answer needs to know of its request.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
     /// A `HEAD`: the fields alone.
     pub(crate) head_only: bool,
     pub(crate) began: Moment,
 }
 
+/// What a look-up found, and where.
+pub(crate) struct Found {
+    pub(crate) look: Look<Held>,
+    /// How much of the key's text is without its variant.
+    primary: usize,
+    index: Option<Arc<Entry<Held>>>,
+}
+
+/// Looks the answer up for a request with `fields`: under the key that is written, and where that leads to variants,
+/// under the variant's, which is written behind it.
+#[inline]
+pub(crate) fn look(text: &mut KeyText, route: &Route, fields: &HeaderMap, now: Moment) -> Found {
+    let (engine, mode, primary) = (&route.shared.engine, route.mode(), text.len());
+    let index = match engine.look(&text.key(), mode, now) {
+        Look::Serve { entry, .. } if matches!(entry.value(), Held::Variants(_)) => entry,
+        look => {
+            return Found {
+                look,
+                primary,
+                index: None,
+            };
+        }
+    };
+    if let Held::Variants(variants) = index.value() {
+        write_variant(text, &variants.names, fields);
+    }
+    Found {
+        look: engine.look(&text.key(), mode, now),
+        primary,
+        index: Some(index),
+    }
+}
+
 impl Question {
-    pub(crate) fn new(text: KeyText, head_only: bool, began: Moment) -> Self {
-        Self {
-            primary: text.len(),
-            text,
-            index: None,
-            head_only,
-            began,
-        }
-    }
-
-    /// Looks the answer up for a request with `fields`: under its own key, and where that leads to variants, under the
-    /// variant's.
-    pub(crate) fn look(&mut self, route: &Route, fields: &HeaderMap, now: Moment) -> Look<Held> {
-        self.text.truncate(self.primary);
-        self.index = None;
-        let engine = &route.shared.engine;
-        let mode = route.mode();
-        let entry = match engine.look(&self.text.key(), mode, now) {
-            Look::Serve { entry, .. } if matches!(entry.value(), Held::Variants(_)) => entry,
-            found => return found,
+    /// What was asked under the key `text`, with what was found there: its look is the caller's.
+    pub(crate) fn new(text: &KeyText, found: Found, asked: Asked) -> (Self, Look<Held>) {
+        let question = Self {
+            key: text.key().to_key(),
+            primary: found.primary,
+            index: found.index,
+            asked,
         };
-        if let Held::Variants(variants) = entry.value() {
-            write_variant(&mut self.text, &variants.names, fields);
-        }
-        self.index = Some(entry);
-        engine.look(&self.text.key(), mode, now)
+        (question, found.look)
     }
 
-    /// The right to refresh what the question was answered with, unless somebody has it. A `HEAD` never gets it: it
-    /// cannot stand in for a `GET`, for which a route may have another handler.
-    pub(crate) fn reserve_refresh(&self, route: &Route) -> Option<Refresh> {
-        if self.head_only {
-            return None;
-        }
-        (route.shared.engine).reserve_refresh(&self.key(), &route.scope.policy)
+    /// Looks again.
+    pub(crate) fn look(&mut self, route: &Route, fields: &HeaderMap, now: Moment) -> Look<Held> {
+        let mut text = self.primary_text();
+        let found = look(&mut text, route, fields, now);
+        self.key = text.key().to_key();
+        self.index = found.index;
+        found.look
     }
 
     /// The key that is looked up, and flown for.
     pub(crate) fn key(&self) -> KeyRef<'_> {
-        self.text.key()
+        self.key.borrowed()
     }
 
     /// The key of the variant that a request with `fields` selects by `names`.
     pub(crate) fn variant(&self, names: &VaryNames, fields: &HeaderMap) -> Key {
-        let mut text = self.text.clone();
-        text.truncate(self.primary);
+        let mut text = self.primary_text();
         write_variant(&mut text, names, fields);
         text.key().to_key()
     }
 
     /// The key without its variant.
     pub(crate) fn primary(&self) -> Key {
-        let mut text = self.text.clone();
+        self.primary_text().key().to_key()
+    }
+
+    fn primary_text(&self) -> KeyText {
+        let mut text = self.key.borrowed().to_text();
         text.truncate(self.primary);
-        text.key().to_key()
+        text
     }
 
     /// The variants that are known of.
@@ -88,7 +115,9 @@ impl Question {
             Held::Response(_) => None,
         }
     }
+}
 
+impl Asked {
     /// How long the request has been with us.
     pub(crate) fn took(&self, now: Moment) -> Duration {
         now.since(self.began)

@@ -1,8 +1,8 @@
 //! What a request must be to come near the cache, and what of it the handler sees.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HeaderName, HeaderValue,
-    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TE, TRAILER,
+    AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HeaderName, HeaderValue, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Method, Request, Version};
@@ -52,40 +52,88 @@ impl Bypass {
     }
 }
 
-/// Whether `request` may be answered from the cache: the reason if not.
-pub(crate) fn admit<B: Body>(request: &Request<B>, settings: &Settings) -> Result<(), Bypass> {
-    let fields = request.headers();
+/// What the fields of a request say to the cache, noted in one pass over them: to look each up by name would cost more
+/// than all the rest of a hit.
+#[derive(Default)]
+pub(crate) struct Noted<'r> {
+    /// `Host`, where it is there once.
+    pub(crate) host: Option<&'r HeaderValue>,
+    pub(crate) has_many_hosts: bool,
+    /// Which of the [`FORWARDED_FIELDS`] are there: a bit each.
+    pub(crate) forwarded: u8,
+    wants_upgrade: bool,
+    /// HTTP/1 announces a body.
+    is_framed: bool,
+    has_authorization: bool,
+    has_cookie: bool,
+}
+
+/// What proxies in front put there, and handlers build links from. Keyed where present, so that nobody can make a link
+/// of theirs part of somebody else's answer.
+pub(crate) const FORWARDED_FIELDS: [HeaderName; 4] = [
+    HeaderName::from_static(FORWARDED_HOST),
+    HeaderName::from_static(FORWARDED_PROTO),
+    HeaderName::from_static(FORWARDED_PREFIX),
+    HeaderName::from_static(FORWARDED_PORT),
+];
+
+const FORWARDED_HOST: &str = "x-forwarded-host";
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+const FORWARDED_PREFIX: &str = "x-forwarded-prefix";
+const FORWARDED_PORT: &str = "x-forwarded-port";
+
+impl<'r> Noted<'r> {
+    fn of(fields: &'r HeaderMap) -> Self {
+        let mut noted = Self::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "host" => noted.has_many_hosts |= noted.host.replace(value).is_some(),
+                "cookie" => noted.has_cookie = true,
+                "authorization" => noted.has_authorization = true,
+                "upgrade" => noted.wants_upgrade = true,
+                "transfer-encoding" => noted.is_framed = true,
+                "content-length" => noted.is_framed |= value != "0",
+                FORWARDED_HOST => noted.forwarded |= 1,
+                FORWARDED_PROTO => noted.forwarded |= 1 << 1,
+                FORWARDED_PREFIX => noted.forwarded |= 1 << 2,
+                FORWARDED_PORT => noted.forwarded |= 1 << 3,
+                _ => {}
+            }
+        }
+        noted
+    }
+}
+
+/// Whether `request` may be answered from the cache: what its fields say if so, the reason if not.
+pub(crate) fn admit<'r, B: Body>(
+    request: &'r Request<B>,
+    settings: &Settings,
+) -> Result<Noted<'r>, Bypass> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return Err(Bypass::Method);
     }
-    if fields.contains_key(UPGRADE) {
+    let noted = Noted::of(request.headers());
+    if noted.wants_upgrade {
         return Err(Bypass::Upgrade);
     }
-    if has_body(request) {
+    if noted.is_framed || has_body(request) {
         return Err(Bypass::Body);
     }
-    if fields.contains_key(AUTHORIZATION) && settings.authorization == AuthorizationRule::Bypass {
+    if noted.has_authorization && settings.authorization == AuthorizationRule::Bypass {
         return Err(Bypass::Authorization);
     }
     match &settings.cookies {
-        CookieRule::Bypass if fields.contains_key(COOKIE) => Err(Bypass::Cookie),
-        CookieRule::BypassOn(names) if has_cookie(fields, names) => Err(Bypass::Cookie),
-        _ => Ok(()),
+        CookieRule::Bypass if noted.has_cookie => Err(Bypass::Cookie),
+        CookieRule::BypassOn(names) if has_cookie(request.headers(), names) => Err(Bypass::Cookie),
+        _ => Ok(noted),
     }
 }
 
 /// HTTP/1 frames a body by fields (RFC 9112 section 6); later versions by the stream, which the body knows. Servers that
 /// are not HTTP's own may hand over a body without either.
 fn has_body<B: Body>(request: &Request<B>) -> bool {
-    let fields = request.headers();
-    let framed = fields.contains_key(TRANSFER_ENCODING)
-        || fields
-            .get(CONTENT_LENGTH)
-            .is_some_and(|length| length != "0");
     let body = request.body();
-    framed
-        || body.size_hint().lower() > 0
-        || (request.version() > Version::HTTP_11 && !body.is_end_stream())
+    body.size_hint().lower() > 0 || (request.version() > Version::HTTP_11 && !body.is_end_stream())
 }
 
 /// Fields that end at this hop, that turn an answer into a part or into "not modified", or that rewrite a request

@@ -11,7 +11,7 @@ use crate::fields::{self, CACHE_STATUS, CacheStatus, X_CACHE, X_CACHE_KEY, X_QUE
 use crate::head::{Head, Marks};
 use crate::key;
 use crate::problem::Problem;
-use crate::question::Question;
+use crate::question::{Asked, Question};
 use crate::request::Bypass;
 use crate::response::{Held, Partial, StoredResponse};
 use crate::route::Route;
@@ -28,13 +28,13 @@ impl Route {
     /// An answer that a flight brought: to the request that began it (`verb` is a miss), or to one that joined.
     pub(crate) fn landed<B>(
         &self,
-        question: &Question,
+        asked: Asked,
         landed: Landed<Held, Partial>,
         verb: Verb,
         fwd: &'static str,
     ) -> Response<CacheBody<B>> {
         let now = self.shared.engine.now();
-        let took = question.took(now);
+        let took = asked.took(now);
         let mut status = CacheStatus {
             fwd: Some(fwd),
             stored: verb == Verb::Miss && landed.fate == Fate::Stored,
@@ -44,7 +44,7 @@ impl Route {
         match landed.answer {
             Answer::Whole(entry) => {
                 let Held::Response(stored) = entry.value() else {
-                    return self.problem(question, Problem::Interrupted, fwd);
+                    return self.problem(asked, Problem::Interrupted, fwd);
                 };
                 let age = entry.age(now);
                 let left = entry.lifetime().fresh().saturating_sub(age);
@@ -56,11 +56,11 @@ impl Route {
                     _ => (verb, stored.head.status),
                 };
                 status.fwd_status = (!status.collapsed).then_some(code.as_u16());
-                self.stored(question, stored, age, took, Handling { verb, status })
+                self.stored(asked, stored, age, took, Handling { verb, status })
             }
             Answer::Partial(partial) => {
                 status.fwd_status = (verb == Verb::Miss).then_some(partial.head.status.as_u16());
-                self.streamed(question, partial, took, Handling { verb, status })
+                self.streamed(asked, partial, took, Handling { verb, status })
             }
         }
     }
@@ -68,22 +68,22 @@ impl Route {
     /// An older answer, for want of a new one.
     pub(crate) fn stale<B>(
         &self,
-        question: &Question,
+        asked: Asked,
         entry: &Entry<Held>,
         reason: StaleReason,
         fwd: &'static str,
     ) -> Response<CacheBody<B>> {
         let Held::Response(stored) = entry.value() else {
-            return self.problem(question, Problem::Interrupted, fwd);
+            return self.problem(asked, Problem::Interrupted, fwd);
         };
         let now = self.shared.engine.now();
         self.kept(
-            question,
+            asked,
             entry,
             stored,
             entry.age(now),
             Some(reason),
-            question.took(now),
+            asked.took(now),
         )
     }
 
@@ -91,7 +91,7 @@ impl Route {
     /// not stale-while-revalidate.
     pub(crate) fn kept<B>(
         &self,
-        question: &Question,
+        asked: Asked,
         entry: &Entry<Held>,
         stored: &StoredResponse,
         age: Duration,
@@ -114,7 +114,7 @@ impl Route {
             verb: if is_fresh { Verb::Hit } else { Verb::Stale },
             status,
         };
-        self.stored(question, stored, age, took, handling)
+        self.stored(asked, stored, age, took, handling)
     }
 
     /// Why an answer of `age` is served without asking the origin, where that is not plain freshness.
@@ -129,20 +129,32 @@ impl Route {
     }
 
     /// A whole answer, however it came.
-    pub(crate) fn stored<B>(
+    fn stored<B>(
         &self,
-        question: &Question,
+        asked: Asked,
         stored: &StoredResponse,
         age: Duration,
         took: Duration,
         handling: Handling,
     ) -> Response<CacheBody<B>> {
-        let body = match question.head_only {
-            true => CacheBody::empty(),
-            false => CacheBody::stored(stored.body.clone()),
-        };
-        let mut response = self.assemble(&stored.head, body, age, took, handling);
-        if question.head_only && !response.headers().contains_key(CONTENT_LENGTH) {
+        if asked.head_only {
+            return self.stored_head(stored, age, took, handling);
+        }
+        let body = CacheBody::stored(stored.body.clone());
+        self.assemble(&stored.head, body, age, took, handling)
+    }
+
+    fn stored_head<B>(
+        &self,
+        stored: &StoredResponse,
+        age: Duration,
+        took: Duration,
+        handling: Handling,
+    ) -> Response<CacheBody<B>> {
+        let mut response = self.assemble(&stored.head, CacheBody::empty(), age, took, handling);
+        let status = stored.head.status;
+        // RFC 9110 section 8.6: no length where there can be no content.
+        if status != StatusCode::NO_CONTENT && !response.headers().contains_key(CONTENT_LENGTH) {
             response
                 .headers_mut()
                 .insert(CONTENT_LENGTH, HeaderValue::from(stored.body.len()));
@@ -153,13 +165,13 @@ impl Route {
     /// An answer whose body is still on its way.
     pub(crate) fn streamed<B>(
         &self,
-        question: &Question,
+        asked: Asked,
         partial: Partial,
         took: Duration,
         handling: Handling,
     ) -> Response<CacheBody<B>> {
         let age = partial.head.age(self.shared.engine.now());
-        let body = match question.head_only {
+        let body = match asked.head_only {
             true => CacheBody::untold(),
             false => CacheBody::streaming(partial.body, partial.length),
         };
@@ -197,7 +209,7 @@ impl Route {
     ) -> Response<CacheBody<B>> {
         self.scope.counters.count(handling.verb);
         let mut response = response.map(CacheBody::passed);
-        let took = question.took(self.shared.engine.now());
+        let took = question.asked.took(self.shared.engine.now());
         self.mark(response.headers_mut(), took, handling);
         if self.scope.settings().fields.x_cache
             && let Ok(form) = HeaderValue::try_from(key::public_form(&question.key().to_key()))
@@ -236,7 +248,7 @@ impl Route {
     /// An answer of our own, for want of another.
     pub(crate) fn problem<B>(
         &self,
-        question: &Question,
+        asked: Asked,
         problem: Problem,
         fwd: &'static str,
     ) -> Response<CacheBody<B>> {
@@ -247,13 +259,13 @@ impl Route {
             detail: Some(problem.token()),
             ..CacheStatus::default()
         };
-        let took = question.took(self.shared.engine.now());
+        let took = asked.took(self.shared.engine.now());
         let handling = Handling {
             verb: Verb::Error,
             status,
         };
         self.mark(response.headers_mut(), took, handling);
-        if question.head_only {
+        if asked.head_only {
             *response.body_mut() = CacheBody::untold();
         }
         response

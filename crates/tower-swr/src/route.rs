@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use http::HeaderName;
-use tower_swr_core::{FlightPolicy, Mode};
+use tower_swr_core::{FlightPolicy, KeyText, Mode};
 
 use crate::cache::{HttpCache, Shared};
 use crate::key;
@@ -22,6 +22,8 @@ pub(crate) struct Route {
 /// A scope: settings, statistics and a switch. There is one per name and cache, however many layers there are.
 pub(crate) struct Scope {
     pub(crate) name: &'static str,
+    /// How each of its keys begins: a copy is ready to be written on.
+    pub(crate) key: KeyText,
     settings: Settings,
     pub(crate) policy: Arc<FlightPolicy>,
     /// The largest body that is kept.
@@ -62,6 +64,7 @@ impl Scope {
         settled.extend(key::keyed_fields());
         Self {
             name,
+            key: KeyText::new(name),
             policy: Arc::new(settings.flights),
             max_body: settings.max_body.unwrap_or(largest_entry),
             settled,

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
-use tower_swr_core::{Look, Mode};
+use tower_swr_core::{KeyText, Look, Mode, Refresh};
 
 use crate::body::{BoxError, CacheBody};
 use crate::call::call;
 use crate::exchange::Exchange;
 use crate::future::ResponseFuture;
 use crate::key;
-use crate::question::Question;
+use crate::question::{self, Asked, Question};
 use crate::request::{self, Bypass};
 use crate::response::Held;
 use crate::route::Route;
@@ -56,46 +56,54 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        let mut question = match self.question(&request) {
-            Ok(question) => question,
-            Err(reason) => return self.bypass(request, reason),
+        let mut text = self.route.scope.key.clone();
+        if let Err(reason) = self.write_key(&request, &mut text) {
+            return self.bypass(request, reason);
+        }
+        let asked = Asked {
+            head_only: request.method() == Method::HEAD,
+            began: self.route.shared.engine.now(),
         };
-        let look = question.look(&self.route, request.headers(), question.began);
+        let found = question::look(&mut text, &self.route, request.headers(), asked.began);
         if let Look::Serve {
             entry,
             age,
             refresh,
-        } = &look
+        } = &found.look
             && let Held::Response(stored) = entry.value()
         {
-            let response = self
-                .route
-                .kept(&question, entry, stored, *age, None, Duration::ZERO);
-            if *refresh && let Some(turn) = question.reserve_refresh(&self.route) {
+            let response = (self.route).kept(asked, entry, stored, *age, None, Duration::ZERO);
+            if *refresh && let Some(turn) = self.reserve_refresh(&text, asked) {
+                let (question, _) = Question::new(&text, found, asked);
                 Exchange::new(&self.route, &self.inner, request, question).refresh(turn);
             }
             return ResponseFuture::ready(response);
         }
+        let (question, look) = Question::new(&text, found, asked);
         let exchange = Exchange::new(&self.route, &self.inner, request, question);
         ResponseFuture::pending(Box::pin(exchange.answer(look)))
     }
 }
 
 impl<S> CacheService<S> {
-    /// What `request` asks the cache, or why it does not.
-    fn question<A: Body>(&self, request: &Request<A>) -> Result<Question, Bypass> {
-        let scope = &self.route.scope;
+    /// Writes the key of `request` into `text`, or says why the cache is not asked.
+    fn write_key<A: Body>(&self, request: &Request<A>, text: &mut KeyText) -> Result<(), Bypass> {
         if self.route.mode() == Mode::Off {
             return Err(Bypass::Off);
         }
-        request::admit(request, scope.settings())?;
-        let text = key::of(request, scope.name, scope.settings())?;
-        let head_only = request.method() == Method::HEAD;
-        Ok(Question::new(
-            text,
-            head_only,
-            self.route.shared.engine.now(),
-        ))
+        let settings = self.route.scope.settings();
+        let noted = request::admit(request, settings)?;
+        key::write(text, request, &noted, settings)
+    }
+
+    /// The right to refresh what the request was answered with, unless somebody has it. A `HEAD` never gets it: it
+    /// cannot stand in for a `GET`, for which a route may have another handler.
+    fn reserve_refresh(&self, text: &KeyText, asked: Asked) -> Option<Refresh> {
+        if asked.head_only {
+            return None;
+        }
+        let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
+        engine.reserve_refresh(&text.key(), policy)
     }
 
     /// Hands the request to the inner service as it is.

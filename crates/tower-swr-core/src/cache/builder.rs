@@ -100,7 +100,7 @@ impl CacheBuilder {
 
     /// The cache.
     #[must_use]
-    pub fn build<V: Send + Sync + 'static, P: Clone + Send + 'static>(self) -> Cache<V, P> {
+    pub fn build<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static>(self) -> Cache<V, P> {
         let tasks = TaskTracker::new();
         let spawn: Arc<dyn Spawn> = Arc::new(Tracked {
             spawn: self.spawn,

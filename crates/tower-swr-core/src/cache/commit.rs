@@ -9,7 +9,7 @@ use crate::entry::{Birth, Entry, Slot};
 use crate::key::Key;
 use crate::lifetime::Lifetime;
 
-impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
+impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// Keeps `product` if it is to be kept, as of `now`, and what goes with it.
     pub(super) fn commit(
         &self,

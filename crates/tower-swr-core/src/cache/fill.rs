@@ -33,7 +33,7 @@ pub struct Fill<V, P> {
     pub(super) old: Option<Arc<Entry<V>>>,
 }
 
-impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Fill<V, P> {
+impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     pub(super) fn new(
         cache: Cache<V, P>,
         leader: Leader<Key, Landed<V, P>>,

@@ -143,7 +143,7 @@ pub enum Purpose {
     Refresh,
 }
 
-impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Cache<V, P> {
+impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     /// Looks `key` up at the time `now`, and decides.
     #[must_use]
     pub fn look(&self, key: &KeyRef<'_>, mode: Mode, now: Moment) -> Look<V> {

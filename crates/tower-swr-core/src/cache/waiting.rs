@@ -70,7 +70,7 @@ impl<V, P> Waiting<V, P> {
     }
 }
 
-impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Waiting<V, P> {
+impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Waiting<V, P> {
     fn resolve(&mut self, landing: Landing<Landed<V, P>>) -> Outcome<V, P> {
         match landing {
             Landing::Answer(landed) if landed.fate != Fate::Failed => Outcome::Landed(landed),
@@ -104,7 +104,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Waiting<V, P> {
     }
 }
 
-impl<V: Send + Sync + 'static, P: Clone + Send + 'static> Future for Waiting<V, P> {
+impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Future for Waiting<V, P> {
     type Output = Outcome<V, P>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome<V, P>> {

@@ -91,7 +91,8 @@ struct Flight<A> {
 }
 
 struct State<A> {
-    landing: Option<Landing<A>>,
+    /// Shared, so that no `A` is cloned under the lock.
+    landing: Option<Arc<Landing<A>>>,
     wakers: Slab<std::task::Waker>,
 }
 
@@ -185,11 +186,12 @@ impl<A> Flight<A> {
         }
     }
 
-    /// The first landing stands: true if this was it.
-    fn land(&self, landing: Landing<A>) -> bool {
+    /// The first landing stands.
+    fn land(&self, landing: Landing<A>) {
+        let landing = Arc::new(landing);
         let mut state = self.state.lock();
         if state.landing.is_some() {
-            return false;
+            return;
         }
         state.landing = Some(landing);
         let wakers = std::mem::take(&mut state.wakers);
@@ -197,7 +199,6 @@ impl<A> Flight<A> {
         for (_, waker) in wakers {
             waker.wake();
         }
-        true
     }
 }
 

@@ -33,7 +33,11 @@ impl<A: Clone> Future for Waiter<A> {
         let this = self.get_mut();
         let mut state = this.flight.state.lock();
         if let Some(landing) = &state.landing {
-            return Poll::Ready(landing.clone());
+            let landing = Arc::clone(landing);
+            drop(state);
+            // The landing has taken all wakers with it.
+            this.parked = None;
+            return Poll::Ready(Landing::clone(&landing));
         }
         let replaced = park(&mut state, &mut this.parked, cx.waker());
         drop(state);

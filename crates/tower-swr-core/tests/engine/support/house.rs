@@ -62,7 +62,7 @@ impl House {
     }
 }
 
-impl<P: Clone + Send + 'static> House<P> {
+impl<P: Clone + Send + Sync + 'static> House<P> {
     pub fn under(policy: FlightPolicy, dice: impl IntoIterator<Item = f64>) -> Self {
         Self::built(policy, dice, |builder| builder)
     }

@@ -1,0 +1,230 @@
+//! A request that the store has no answer for: it joins a flight, leads one, or goes to the origin alone.
+
+mod calls;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::Body;
+use tower_service::Service;
+use tower_swr_core::{
+    Answer, Entry, Joined, Landed, Look, Mode, Outcome, Purpose, Refresh, Waiting,
+};
+use tracing::Instrument as _;
+
+use self::calls::Call;
+use crate::body::{BoxError, CacheBody};
+use crate::problem::Problem;
+use crate::question::Question;
+use crate::response::{Held, Partial};
+use crate::route::Route;
+use crate::stats::Verb;
+
+/// A request, and all that it takes to answer it.
+pub(crate) struct Exchange<S, A> {
+    route: Arc<Route>,
+    service: S,
+    request: Request<A>,
+    question: Question,
+}
+
+/// How often a request may find that what it waited for was another variant than its own, before it goes alone.
+const MAX_HOPS: usize = 3;
+
+type Answered<B, E> = Result<Response<CacheBody<B>>, E>;
+type Flying = Waiting<Held, Partial>;
+
+impl<S, A> Exchange<S, A> {
+    pub(crate) fn new(
+        route: &Arc<Route>,
+        service: &S,
+        request: Request<A>,
+        question: Question,
+    ) -> Box<Self>
+    where
+        S: Clone,
+    {
+        Box::new(Self {
+            route: Arc::clone(route),
+            service: service.clone(),
+            request,
+            question,
+        })
+    }
+}
+
+impl<S, A, B> Exchange<S, A>
+where
+    S: Service<Request<A>, Response = Response<B>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError> + Send + 'static,
+    A: Body + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    /// Answers the request, for which a look-up found `look`.
+    ///
+    /// The exchange is boxed, and so is what a request does that does not wait: those who wait come by the thousand, and
+    /// a future has room for all that may ever be moved into it, twice.
+    pub(crate) async fn answer(mut self: Box<Self>, mut look: Look<Held>) -> Answered<B, S::Error> {
+        for _ in 0..=MAX_HOPS {
+            let (waiting, fwd) = match self.turn(look) {
+                Turn::Done(response) => return Ok(response),
+                Turn::Call(call) => return self.call(call).await,
+                Turn::Again => {
+                    look = self.look();
+                    continue;
+                }
+                Turn::Wait(waiting, fwd) => (waiting, fwd),
+            };
+            let outcome = waiting.await;
+            match self.collapsed(outcome, fwd) {
+                Waited::Answered(response) => return Ok(response),
+                Waited::Alone => return self.call(Call::Pass(None)).await,
+                Waited::OtherVariant => look = self.look(),
+            }
+        }
+        self.call(Call::Pass(Some("variants"))).await
+    }
+
+    /// What is to be done after a look-up found `look`.
+    fn turn(&self, look: Look<Held>) -> Turn<B> {
+        let (old, fallback) = match look {
+            Look::Serve { entry, age, .. } => {
+                return match self.kept(&entry, age) {
+                    Some(response) => Turn::Done(response),
+                    None => Turn::Call(Call::Pass(Some("variants"))),
+                };
+            }
+            Look::Uncacheable => return Turn::Call(Call::Pass(Some("uncacheable"))),
+            Look::Fetch { old, fallback } => (old, fallback),
+        };
+        let fwd = self.fwd(old.is_some());
+        let old = old.filter(|_| fallback);
+        match self.join() {
+            None => Turn::Call(Call::Head(fwd)),
+            Some(Joined::Lead(fill)) => Turn::Call(Call::Lead(fill, old, fwd)),
+            Some(Joined::Wait(waiting)) => Turn::Wait(or_stale(waiting, old), fwd),
+            Some(Joined::Again(_)) => Turn::Again,
+        }
+    }
+
+    /// Renews what the request was answered with, behind its back, when it is its turn.
+    pub(crate) fn refresh(self: Box<Self>, turn: Refresh) {
+        let cause = tracing::Span::current();
+        turn.submit(async move {
+            // The switch may have been thrown while this waited for its turn.
+            if self.route.mode() != Mode::Normal {
+                return;
+            }
+            let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
+            let joined = engine.join(&self.question.key(), policy, Purpose::Refresh);
+            let Joined::Lead(fill) = joined else { return };
+            let span = tracing::info_span!(parent: None, "refresh", scope = self.route.scope.name, key = ?fill.key());
+            span.follows_from(&cause);
+            let errand = self.errand(&fill, None);
+            fill.run(errand.run().instrument(span)).await;
+        });
+    }
+
+    fn look(&mut self) -> Look<Held> {
+        let now = self.route.shared.engine.now();
+        self.question.look(&self.route, self.request.headers(), now)
+    }
+
+    /// Nothing for a `HEAD` that nobody flies for: it can neither be made a `GET` nor fill the store.
+    fn join(&self) -> Option<Joined<Held, Partial>> {
+        let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
+        let key = self.question.key();
+        if self.question.asked.head_only {
+            engine.attend(&key, policy).map(Joined::Wait)
+        } else {
+            Some(engine.join(&key, policy, Purpose::Miss))
+        }
+    }
+
+    /// What came of waiting for somebody else's call.
+    fn collapsed(&self, outcome: Outcome<Held, Partial>, fwd: &'static str) -> Waited<B> {
+        let (route, asked) = (&self.route, self.question.asked);
+        Waited::Answered(match outcome {
+            Outcome::Landed(landed) if fits(&landed, self.request.headers()) => {
+                route.landed(asked, landed, Verb::Collapsed, fwd)
+            }
+            Outcome::Landed(_) => return Waited::OtherVariant,
+            Outcome::Pass => return Waited::Alone,
+            Outcome::Stale(entry, reason) => route.stale(asked, &entry, reason, fwd),
+            Outcome::Lost(lost) => route.problem(asked, Problem::from(&lost), fwd),
+            Outcome::WaitTimedOut => route.problem(asked, Problem::WaitTimedOut, fwd),
+        })
+    }
+
+    fn kept(
+        &self,
+        entry: &Arc<Entry<Held>>,
+        age: std::time::Duration,
+    ) -> Option<Response<CacheBody<B>>> {
+        let Held::Response(stored) = entry.value() else {
+            return None;
+        };
+        let took = self.question.asked.took(self.route.shared.engine.now());
+        Some(
+            self.route
+                .kept(self.question.asked, entry, stored, age, None, took),
+        )
+    }
+
+    /// Why the request goes forward, in the words of RFC 9211 section 2.2.
+    fn fwd(&self, has_old: bool) -> &'static str {
+        match self.question.variants() {
+            _ if has_old => "stale",
+            Some(_) => "vary-miss",
+            None => "uri-miss",
+        }
+    }
+}
+
+/// What a request does next.
+enum Turn<B> {
+    /// It is answered.
+    Done(Response<CacheBody<B>>),
+    /// It calls the origin.
+    Call(Call),
+    /// It waits for somebody else's call.
+    Wait(Flying, &'static str),
+    /// It looks again: a call has just ended.
+    Again,
+}
+
+/// What came of waiting for somebody else's call.
+enum Waited<B> {
+    Answered(Response<CacheBody<B>>),
+    /// The answer is for other requests than this one.
+    OtherVariant,
+    /// The answer is for nobody else.
+    Alone,
+}
+
+fn or_stale(waiting: Flying, old: Option<Arc<Entry<Held>>>) -> Flying {
+    match old {
+        Some(old) => waiting.or_stale(old),
+        None => waiting,
+    }
+}
+
+/// Whether the answer was selected by a request that says the same as one with `fields` (RFC 9111 section 4.1).
+fn fits(landed: &Landed<Held, Partial>, fields: &HeaderMap) -> bool {
+    match &landed.answer {
+        Answer::Partial(partial) => partial
+            .selection
+            .as_ref()
+            .is_none_or(|selection| selection.matches(fields)),
+        Answer::Whole(entry) => match entry.value() {
+            Held::Response(stored) => stored
+                .selection
+                .as_ref()
+                .is_none_or(|selection| selection.matches(fields)),
+            Held::Variants(_) => false,
+        },
+    }
+}
