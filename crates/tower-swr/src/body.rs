@@ -26,7 +26,7 @@ pin_project! {
     /// * **streaming**: what the origin sends right now, shared by all who wait for the same key. It ends with an
     ///   error, never with a clean end, where the origin's body fails or does not have the length it announced, where
     ///   the task that reads it is stopped, and where this client stops reading an answer larger than the body limit
-    ///   for the idle timeout while others wait for it.
+    ///   for the idle timeout.
     /// * **passed**: the handler's own body, untouched, where nothing is cached or shared.
     ///
     /// The size hint is exact for the first two wherever the length is known, so servers write a `Content-Length`.
@@ -34,8 +34,8 @@ pin_project! {
     /// # Cancel safety
     ///
     /// Dropping a stored or streaming body harms nobody: a streamed answer goes on for the others, and into the store.
-    /// Only where it is larger than the body limit and the last reader is gone is the origin's body cancelled. Dropping
-    /// a passed body does what it does without the cache.
+    /// Where it is not kept, or larger than the body limit, the origin's body is cancelled once the last reader is gone.
+    /// Dropping a passed body does what it does without the cache.
     pub struct CacheBody<B> {
         #[pin]
         kind: Kind<B>,

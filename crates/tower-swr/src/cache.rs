@@ -184,8 +184,10 @@ impl HttpCache {
     }
 
     /// The most that one entry may weigh, in bytes.
-    pub(crate) fn largest_entry(&self) -> usize {
-        self.shared.engine.largest_entry()
+    /// The largest body that fits the store together with a key and a head.
+    pub(crate) fn largest_body(&self) -> usize {
+        let entry = self.shared.engine.largest_entry();
+        entry - ROOM_BESIDE_BODY.min(entry / 2)
     }
 
     /// The state of `scope`, made on first use.
@@ -198,7 +200,7 @@ impl HttpCache {
         let mut scopes = self.scopes();
         let scope =
             Arc::clone(scopes.entry(name).or_insert_with(|| {
-                Arc::new(Scope::new(name, settings.clone(), self.largest_entry()))
+                Arc::new(Scope::new(name, settings.clone(), self.largest_body()))
             }));
         drop(scopes);
         assert!(
@@ -219,6 +221,9 @@ impl HttpCache {
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What is left for key and head in the largest entry, in bytes: a usual head weighs three thousand.
+const ROOM_BESIDE_BODY: usize = 8 << 10;
 
 fn is_scope_name(name: &str) -> bool {
     let allowed = |byte: u8| {

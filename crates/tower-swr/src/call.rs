@@ -20,3 +20,15 @@ where
     route.scope.counters.count_origin_call();
     service.call(request).await
 }
+
+/// The same for a request that another layer of the route has sent on, and counted.
+pub(crate) async fn call_uncounted<S, A, B>(
+    mut service: S,
+    request: Request<A>,
+) -> Result<Response<B>, S::Error>
+where
+    S: Service<Request<A>, Response = Response<B>>,
+{
+    poll_fn(|cx| service.poll_ready(cx)).await?;
+    service.call(request).await
+}

@@ -175,13 +175,13 @@ macro_rules! set {
 }
 
 impl RouteConfig {
-    /// Writes what is set into `settings`, for a store that keeps entries of up to `largest_entry` bytes.
+    /// Writes what is set into `settings`, for a store that keeps bodies of up to `largest_body` bytes.
     pub(crate) fn apply(
         &self,
         settings: &mut Settings,
-        largest_entry: usize,
+        largest_body: usize,
     ) -> Result<(), Refused> {
-        let body_limit = |bytes| rules::body_limit(bytes, largest_entry);
+        let body_limit = |bytes| rules::body_limit(bytes, largest_body);
         let lifetimes = &mut settings.lifetimes;
         set!(self.max_age_secs => lifetimes.max_age, rules::seconds);
         set!(self.stale_while_revalidate_secs => lifetimes.stale_while_revalidate, rules::seconds);
@@ -421,7 +421,7 @@ mod tests {
                     max_body_bytes: Some(1001),
                     ..none()
                 },
-                "max_body_bytes = 1001 of scope \"s\": the store keeps entries of up to 1000 bytes; give 1 to 1000, or \
+                "max_body_bytes = 1001 of scope \"s\": the store keeps bodies of up to 1000 bytes; give 1 to 1000, or \
                  allow larger entries with MemorySettings::with_largest_entry",
             ),
             (

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CONTENT_LENGTH;
+use http::header::{AGE, CONTENT_LENGTH};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use tower_swr_core::{Entry, Freshness, Keep, Lifetime};
+use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime};
 
+use crate::key;
 use crate::policy::{self, PassReason, VaryNames, Verdict};
 use crate::response::Held;
 use crate::sharing::Sharing;
@@ -19,6 +20,8 @@ pub(crate) struct Admitted {
     pub(crate) initial_age: Duration,
     /// The fields that answers of this key are known to vary by.
     pub(crate) names: VaryNames,
+    /// The key of the variant that this is, where they vary.
+    pub(crate) variant: Option<Key>,
     pub(crate) length: Option<u64>,
     /// The origin has only confirmed what was kept.
     pub(crate) revalidated: bool,
@@ -35,38 +38,60 @@ impl Sharing {
             response.headers(),
             wall,
         );
-        let brought_age = policy::initial_age(response.headers());
+        let brought_age = self.brought_age(response.headers());
         let (keep, own_lifetime, initial_age) = match verdict {
             Verdict::Pass(reason) => return Err(reason),
             Verdict::Store { .. } if self.would_replace_a_good_copy(response.status()) => {
                 (Keep::Failure, None, brought_age)
             }
-            Verdict::Store {
-                lifetime,
-                ours,
-                initial_age,
-            } => (Keep::Store(lifetime), ours.then_some(lifetime), initial_age),
+            Verdict::Store { lifetime, ours, .. } => {
+                (Keep::Store(lifetime), ours.then_some(lifetime), brought_age)
+            }
             Verdict::Share => (Keep::Share, None, brought_age),
             Verdict::Failure => (Keep::Failure, None, brought_age),
         };
         let names = VaryNames::parse(response.headers(), &scope.settled)?;
         let names = match self.question.variants() {
-            Some(known) => known.names.union(&names),
+            Some(known) => known.names.union(&names).unwrap_or(names),
             None => names,
         };
-        let length = known_length(response);
+        let length = known_length(response).map_err(|Malformed| PassReason::Length)?;
         let at_least = length.unwrap_or(response.body().size_hint().lower());
         if at_least > scope.max_body as u64 {
             return Err(PassReason::TooLarge);
         }
+        let variant = self.variant(&names)?;
         Ok(Admitted {
             keep,
             own_lifetime,
             initial_age,
             names,
+            variant,
             length,
             revalidated: false,
         })
+    }
+
+    fn variant(&self, names: &VaryNames) -> Result<Option<Key>, PassReason> {
+        if names.is_empty() {
+            return Ok(None);
+        }
+        let variant = self.question.variant(names, &self.fields);
+        match variant.text().len() > key::LONGEST {
+            true => Err(PassReason::VaryTooLong),
+            false => Ok(Some(variant)),
+        }
+    }
+
+    /// The age that the answer comes with. To one that a cache upstream counted, the time of the call is added, in which
+    /// it grew older on its way (RFC 9111 section 4.2.3).
+    fn brought_age(&self, fields: &HeaderMap) -> Duration {
+        let now = self.route.shared.engine.now();
+        let on_its_way = match fields.contains_key(AGE) {
+            true => now.since(self.asked_at),
+            false => Duration::ZERO,
+        };
+        policy::initial_age(fields).saturating_add(on_its_way)
     }
 
     pub(crate) fn would_replace_a_good_copy(&self, status: StatusCode) -> bool {
@@ -80,15 +105,35 @@ impl Sharing {
     }
 }
 
+/// A `Content-Length` from which nobody can tell how long the body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
 /// How long the body is, as the answer says, or as it is known to be.
-pub(crate) fn known_length<B: Body>(response: &Response<B>) -> Option<u64> {
-    declared_length(response.headers()).or(response.body().size_hint().exact())
+pub(crate) fn known_length<B: Body>(response: &Response<B>) -> Result<Option<u64>, Malformed> {
+    let declared = declared_length(response.headers())?;
+    Ok(declared.or(response.body().size_hint().exact()))
 }
 
-/// The smallest of the lengths that `fields` state: with two that differ, neither can be trusted to be the body's.
-fn declared_length(fields: &HeaderMap) -> Option<u64> {
-    let lengths = fields.get_all(CONTENT_LENGTH).into_iter();
-    lengths
-        .filter_map(|length| length.to_str().ok()?.parse().ok())
-        .min()
+/// The length that all members of all lines state. Where they differ, or are no numbers, two readers may take the same
+/// bytes for different bodies (RFC 9112 section 6.3).
+fn declared_length(fields: &HeaderMap) -> Result<Option<u64>, Malformed> {
+    let lines = fields.get_all(CONTENT_LENGTH).into_iter();
+    let members = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    members.map(length).try_fold(None, |stated, length| {
+        let length = length?;
+        match stated {
+            Some(stated) if stated != length => Err(Malformed),
+            _ => Ok(Some(length)),
+        }
+    })
+}
+
+fn length(member: &[u8]) -> Result<u64, Malformed> {
+    let digits = member.trim_ascii();
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Malformed);
+    }
+    let digits = std::str::from_utf8(digits).map_err(|_| Malformed)?;
+    digits.parse().map_err(|_| Malformed)
 }

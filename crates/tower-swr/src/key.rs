@@ -8,8 +8,8 @@ use tower_swr_core::{Key, KeyText, Subject};
 use crate::request::{Bypass, FORWARDED_FIELDS, Noted, cookies};
 use crate::settings::{AuthorizationRule, CookieRule, Settings};
 
-/// Longer keys cost more than they are worth: such a request bypasses the cache.
-const LONGEST: usize = 16 << 10;
+/// Longer keys cost more than they are worth: such a request bypasses the cache, and such an answer is not shared.
+pub(crate) const LONGEST: usize = 16 << 10;
 
 /// Request fields that are part of every key.
 pub(crate) fn keyed_fields() -> impl Iterator<Item = HeaderName> {
@@ -26,10 +26,9 @@ pub(crate) fn write<B>(
 ) -> Result<(), Bypass> {
     let (uri, fields) = (sent_uri(request), request.headers());
     push_path(text, uri);
-    text.push_optional(authority(uri, noted)?);
-    text.end_resource();
+    push_authority(text, authority(uri, noted)?);
     text.push_optional(uri.scheme_str().map(str::as_bytes));
-    push_forwarded(text, fields, noted.forwarded);
+    push_oddities(text, request, uri, noted);
     for name in &settings.vary {
         push_field(text, fields, name);
     }
@@ -51,9 +50,18 @@ pub(crate) fn subject(scope: &str, uri: &Uri) -> Subject {
     let mut text = KeyText::new(scope);
     push_path(&mut text, uri);
     if let Some(authority) = uri.authority() {
-        text.push_optional(Some(authority.as_str().as_bytes()));
-        text.end_resource();
+        push_authority(&mut text, Some(authority.as_str().as_bytes()));
     }
+    text.key().resource()
+}
+
+/// What `request` is about, for any method.
+pub(crate) fn target<B>(request: &Request<B>, scope: &KeyText) -> Subject {
+    let (uri, mut text) = (sent_uri(request), scope.clone());
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    let authority = uri.authority().map(Authority::as_str).map(str::as_bytes);
+    push_path(&mut text, uri);
+    push_authority(&mut text, host.or(authority));
     text.key().resource()
 }
 
@@ -77,17 +85,51 @@ fn push_path(text: &mut KeyText, uri: &Uri) {
     text.end_resource();
 }
 
-/// Which of the fields are `there`, and what they say.
-fn push_forwarded(text: &mut KeyText, fields: &HeaderMap, there: u8) {
-    text.push(&[there]);
-    if there == 0 {
+/// In lower case, as a host's name has none (RFC 3986 section 3.2.2): who purges need not know how clients write it.
+fn push_authority(text: &mut KeyText, authority: Option<&[u8]>) {
+    match authority {
+        Some(mixed) if has_capitals(mixed) => text.push(&mixed.to_ascii_lowercase()),
+        plain => text.push_optional(plain),
+    }
+    text.end_resource();
+}
+
+/// What most requests have nothing of: a bit for each, and then what it says.
+fn push_oddities<B>(text: &mut KeyText, request: &Request<B>, uri: &Uri, noted: &Noted<'_>) {
+    const CAPITALS: u16 = 1 << 14;
+    const REWRITTEN: u16 = 1 << 15;
+    let host = noted.host.map(HeaderValue::as_bytes);
+    let authority = uri.authority().map(Authority::as_str).map(str::as_bytes);
+    let is_rewritten = uri.path_and_query() != request.uri().path_and_query();
+    let has_capitals = [host, authority].into_iter().flatten().any(has_capitals);
+    let mut odd = noted.forwarded;
+    odd |= if has_capitals { CAPITALS } else { 0 };
+    odd |= if is_rewritten { REWRITTEN } else { 0 };
+    text.push(&odd.to_le_bytes());
+    if odd == 0 {
         return;
     }
     for (place, name) in FORWARDED_FIELDS.iter().enumerate() {
-        if there & (1 << place) != 0 {
-            push_field(text, fields, name);
+        if odd & (1 << place) != 0 {
+            push_field(text, request.headers(), name);
         }
     }
+    if has_capitals {
+        // The handler may write links the way the client did.
+        text.push_optional(host);
+        text.push_optional(authority);
+    }
+    if is_rewritten {
+        // The handler sees another address than the client sent, which may say more (a tenant, say).
+        text.push(request.uri().path().as_bytes());
+        text.push_optional(request.uri().query().map(str::as_bytes));
+    }
+}
+
+fn has_capitals(text: &[u8]) -> bool {
+    // Without a way out the loop is vectorised.
+    text.iter()
+        .fold(false, |found, byte| found | byte.is_ascii_uppercase())
 }
 
 /// All lines of a field, in order; none and an empty one differ.

@@ -106,6 +106,9 @@ impl CacheLayer {
     /// What clients are told instead of [`CacheLayer::max_age`], in the `Cache-Control` of answers that state no
     /// lifetime of their own. A purge does not reach the clients' own caches: a short time here keeps them close.
     ///
+    /// Clients count it from when the answer was made, as `Age` tells them: one that is older than this they ask for
+    /// again each time.
+    ///
     /// ```
     /// # use std::time::Duration;
     /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
@@ -165,7 +168,7 @@ impl CacheLayer {
 
     /// How long the handler may take until its answer begins; then the call is cancelled, and those who wait get what
     /// is stale, or 504. Default 60 s. A future that is dropped does not stop what runs outside of it: a
-    /// `spawn_blocking`, a statement in a database.
+    /// `spawn_blocking`, a statement in a database. It holds for all calls but those of requests that bypass the cache.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -244,7 +247,7 @@ impl CacheLayer {
     /// For zero, and for more than the store's largest entry.
     #[track_caller]
     pub fn max_body(mut self, bytes: usize) -> Self {
-        let most = self.cache.largest_entry();
+        let most = self.cache.largest_body();
         let bytes = self.allowed("max_body", bytes, |bytes| rules::body_limit(bytes, most));
         self.settings.max_body = Some(bytes);
         self
@@ -327,6 +330,9 @@ impl CacheLayer {
 
     /// `Authorization` is part of the key: each user has answers of their own.
     ///
+    /// `X-Cache-Key` is then a digest of it, too: whoever reads that field in a log can try out guesses of a weak
+    /// password. [`x_cache(false)`](CacheLayer::x_cache) leaves it out.
+    ///
     /// ```
     /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// let layer = cache.layer("dashboard").key_authorization();
@@ -392,7 +398,7 @@ impl CacheLayer {
     #[must_use = "the settings are in the layer that is returned"]
     pub fn configured(mut self, config: &RouteConfig) -> Result<Self, ConfigError> {
         config
-            .apply(&mut self.settings, self.cache.largest_entry())
+            .apply(&mut self.settings, self.cache.largest_body())
             .map_err(|refused| ConfigError::new(self.scope, refused))?;
         Ok(self)
     }
@@ -463,7 +469,7 @@ mod tests {
         );
         assert_eq!(
             refusal(|layer| layer.max_body(2 << 20)),
-            "max_body(2097152) of scope \"shop\": the store keeps entries of up to 131072 bytes; give 1 to 131072, or \
+            "max_body(2097152) of scope \"shop\": the store keeps bodies of up to 122880 bytes; give 1 to 122880, or \
              allow larger entries with MemorySettings::with_largest_entry"
         );
         assert_eq!(

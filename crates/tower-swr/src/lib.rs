@@ -63,6 +63,7 @@ mod settings;
 mod sharing;
 mod stats;
 mod tape;
+mod via;
 
 pub use body::{BoxError, CacheBody};
 pub use cache::{HttpCache, HttpCacheBuilder};

@@ -35,6 +35,8 @@ pub(crate) struct Errand<S, A, B, E> {
 /// What only the client whose request reached the origin gets.
 pub(crate) enum Own<B, E> {
     Response(Response<B>, PassReason),
+    /// What was kept, which the origin confirmed to this client and to nobody else; with the reason.
+    Kept(Response<Bytes>, &'static str),
     Error(E),
 }
 
@@ -56,6 +58,7 @@ where
         } = self;
         let sharing = Sharing {
             fields: request.headers().clone(),
+            asked_at: route.shared.engine.now(),
             route,
             question,
             old,
@@ -71,7 +74,7 @@ where
             }
         };
         if is_conditional && response.status() == StatusCode::NOT_MODIFIED {
-            return sharing.freshen(response.headers()).await;
+            return sharing.freshen(response.headers(), own).await;
         }
         match sharing.gate(&response) {
             Ok(admitted) => {
@@ -93,7 +96,7 @@ where
     }
 }
 
-fn send<B, E>(own: Option<oneshot::Sender<Own<B, E>>>, what: Own<B, E>) {
+pub(crate) fn send<B, E>(own: Option<oneshot::Sender<Own<B, E>>>, what: Own<B, E>) {
     if let Some(own) = own {
         // Its client may have hung up.
         let _ = own.send(what);

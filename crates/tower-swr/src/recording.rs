@@ -11,7 +11,7 @@ use futures_util::future::{Either, select};
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
-use tower_swr_core::{Clock, Ending, Product};
+use tower_swr_core::{Clock, Ending, Moment, Product};
 
 use crate::body::BoxError;
 use crate::response::Held;
@@ -96,6 +96,8 @@ pub(crate) struct Recording<B> {
     pub(crate) has_trailers: bool,
     /// Whether the whole is to be kept; if not, it is of use only while somebody reads.
     pub(crate) is_kept: bool,
+    /// When what is kept may not be served any more, in whatever capacity.
+    pub(crate) useful_until: Moment,
 }
 
 /// How far reading got.
@@ -146,7 +148,8 @@ where
     }
 
     async fn read(&mut self) -> Read {
-        let is_read_for_its_readers = !self.is_kept || self.writer.overflowed();
+        let is_read_for_its_readers =
+            !self.is_kept || self.writer.overflowed() || self.clock.now() >= self.useful_until;
         let unread = async {
             match is_read_for_its_readers {
                 true => self.writer.unread().await,
@@ -163,6 +166,9 @@ where
         match next {
             None if self.length.is_some_and(|length| self.written < length) => {
                 Read::Cut(CutReason::Short)
+            }
+            None if self.length.is_some_and(|length| self.written > length) => {
+                Read::Cut(CutReason::Long)
             }
             None => Read::End,
             Some(Err(())) => Read::Cut(CutReason::Failed),

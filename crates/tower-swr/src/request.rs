@@ -5,7 +5,7 @@ use http::header::{
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, Method, Request, Version};
+use http::{HeaderMap, Method, Request};
 use http_body::Body;
 
 use crate::settings::{AuthorizationRule, CookieRule, Settings};
@@ -60,7 +60,7 @@ pub(crate) struct Noted<'r> {
     pub(crate) host: Option<&'r HeaderValue>,
     pub(crate) has_many_hosts: bool,
     /// Which of the [`FORWARDED_FIELDS`] are there: a bit each.
-    pub(crate) forwarded: u8,
+    pub(crate) forwarded: u16,
     wants_upgrade: bool,
     /// HTTP/1 announces a body.
     is_framed: bool,
@@ -70,17 +70,31 @@ pub(crate) struct Noted<'r> {
 
 /// What proxies in front put there, and handlers build links from. Keyed where present, so that nobody can make a link
 /// of theirs part of somebody else's answer.
-pub(crate) const FORWARDED_FIELDS: [HeaderName; 4] = [
+pub(crate) const FORWARDED_FIELDS: [HeaderName; 11] = [
     HeaderName::from_static(FORWARDED_HOST),
     HeaderName::from_static(FORWARDED_PROTO),
     HeaderName::from_static(FORWARDED_PREFIX),
     HeaderName::from_static(FORWARDED_PORT),
+    HeaderName::from_static(FORWARDED_SCHEME),
+    HeaderName::from_static(FORWARDED_SSL),
+    HeaderName::from_static(FORWARDED_SERVER),
+    HeaderName::from_static(FORWARDED_PATH),
+    HeaderName::from_static(FORWARDED_URI),
+    HeaderName::from_static(X_HOST),
+    HeaderName::from_static(ORIGINAL_HOST),
 ];
 
 const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 const FORWARDED_PREFIX: &str = "x-forwarded-prefix";
 const FORWARDED_PORT: &str = "x-forwarded-port";
+const FORWARDED_SCHEME: &str = "x-forwarded-scheme";
+const FORWARDED_SSL: &str = "x-forwarded-ssl";
+const FORWARDED_SERVER: &str = "x-forwarded-server";
+const FORWARDED_PATH: &str = "x-forwarded-path";
+const FORWARDED_URI: &str = "x-forwarded-uri";
+const X_HOST: &str = "x-host";
+const ORIGINAL_HOST: &str = "x-original-host";
 
 impl<'r> Noted<'r> {
     fn of(fields: &'r HeaderMap) -> Self {
@@ -97,6 +111,13 @@ impl<'r> Noted<'r> {
                 FORWARDED_PROTO => noted.forwarded |= 1 << 1,
                 FORWARDED_PREFIX => noted.forwarded |= 1 << 2,
                 FORWARDED_PORT => noted.forwarded |= 1 << 3,
+                FORWARDED_SCHEME => noted.forwarded |= 1 << 4,
+                FORWARDED_SSL => noted.forwarded |= 1 << 5,
+                FORWARDED_SERVER => noted.forwarded |= 1 << 6,
+                FORWARDED_PATH => noted.forwarded |= 1 << 7,
+                FORWARDED_URI => noted.forwarded |= 1 << 8,
+                X_HOST => noted.forwarded |= 1 << 9,
+                ORIGINAL_HOST => noted.forwarded |= 1 << 10,
                 _ => {}
             }
         }
@@ -129,16 +150,16 @@ pub(crate) fn admit<'r, B: Body>(
     }
 }
 
-/// HTTP/1 frames a body by fields (RFC 9112 section 6); later versions by the stream, which the body knows. Servers that
-/// are not HTTP's own may hand over a body without either.
+/// HTTP/1 frames a body by fields (RFC 9112 section 6), which a middleware may have taken away; the body knows. One that
+/// does not say that it is empty may not be, and no key covers it.
 fn has_body<B: Body>(request: &Request<B>) -> bool {
     let body = request.body();
-    body.size_hint().lower() > 0 || (request.version() > Version::HTTP_11 && !body.is_end_stream())
+    body.size_hint().lower() > 0 || !body.is_end_stream()
 }
 
 /// Fields that end at this hop, that turn an answer into a part or into "not modified", or that rewrite a request
 /// behind the cache's back.
-const REMOVED: [HeaderName; 18] = [
+const REMOVED: [HeaderName; 20] = [
     CONNECTION,
     TE,
     TRAILER,
@@ -157,6 +178,8 @@ const REMOVED: [HeaderName; 18] = [
     HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-rewrite-url"),
     HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-method-override"),
 ];
 
 pub(crate) fn removed_fields() -> impl Iterator<Item = HeaderName> {
@@ -165,12 +188,19 @@ pub(crate) fn removed_fields() -> impl Iterator<Item = HeaderName> {
 
 /// Leaves in `fields` only what the handler may see when its answer is to be shared.
 ///
+/// A call on a client's own behalf is [hidden](hide) less: it may ask for a part, or whether anything has changed.
+///
 /// What `Connection` names besides is left alone: a client could otherwise take away a field that the key was made of,
 /// and leave an answer to its absence under the key of its presence.
 pub(crate) fn strip(fields: &mut HeaderMap, settings: &Settings) {
     for name in REMOVED {
         fields.remove(name);
     }
+    hide(fields, settings);
+}
+
+/// Takes away what the route's settings say that the handler never sees.
+pub(crate) fn hide(fields: &mut HeaderMap, settings: &Settings) {
     if settings.authorization == AuthorizationRule::Ignore {
         fields.remove(AUTHORIZATION);
     }

@@ -200,15 +200,14 @@ impl Route {
         response
     }
 
-    /// The handler's own answer, for nobody else.
+    /// An answer for nobody else.
     pub(crate) fn passed<B>(
         &self,
         question: &Question,
-        response: Response<B>,
+        mut response: Response<CacheBody<B>>,
         handling: Handling,
     ) -> Response<CacheBody<B>> {
         self.scope.counters.count(handling.verb);
-        let mut response = response.map(CacheBody::passed);
         let took = question.asked.took(self.shared.engine.now());
         self.mark(response.headers_mut(), took, handling);
         if self.scope.settings().fields.x_cache
@@ -292,8 +291,9 @@ impl Route {
     }
 }
 
+/// Up to what RFC 9111 section 1.2.2 lets anybody count to; longer numbers would end structured fields' integers.
 fn whole_seconds(span: Duration) -> i64 {
-    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+    i64::try_from(span.as_secs()).map_or(1 << 31, |seconds| seconds.min(1 << 31))
 }
 
 fn stale_token(reason: StaleReason) -> &'static str {

@@ -1,7 +1,6 @@
 //! What the store holds for HTTP, and what flies.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tower_swr_core::Key;
@@ -38,47 +37,46 @@ pub(crate) struct Partial {
     pub(crate) length: Option<u64>,
 }
 
-/// Which fields the answers of a key vary by (RFC 9111 section 4.1), and which variants are there.
+/// Which fields the answers of a key vary by (RFC 9111 section 4.1), and which variants are kept.
 #[derive(Debug)]
 pub(crate) struct Variants {
     pub(crate) names: VaryNames,
-    known: Mutex<VecDeque<Key>>,
+    /// The one that was kept last comes last.
+    kept: Vec<Key>,
 }
 
 /// The variants that are kept of one key: a client can make up as many as it likes.
 const MAX_VARIANTS: usize = 64;
 
 impl Variants {
-    pub(crate) fn new(names: VaryNames, first: Key) -> Self {
+    pub(crate) fn new(names: VaryNames) -> Self {
         Self {
             names,
-            known: Mutex::new(VecDeque::from([first])),
+            kept: Vec::new(),
         }
     }
 
-    /// Notes that `key` is one of them. The oldest makes room where there are too many, and is handed back.
-    pub(crate) fn note(&self, key: &Key) -> Option<Key> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.contains(key) {
-            return None;
-        }
-        known.push_back(key.clone());
-        if known.len() > MAX_VARIANTS {
-            known.pop_front()
-        } else {
-            None
-        }
+    /// The same with `key` as the one that was kept last, and the one that makes room for it where there are too many.
+    pub(crate) fn with(&self, key: &Key) -> (Self, Option<Key>) {
+        let others = self.kept.iter().filter(|known| *known != key);
+        let mut kept: Vec<Key> = others.chain([key]).cloned().collect();
+        let oldest = (kept.len() > MAX_VARIANTS).then(|| kept.remove(0));
+        let names = self.names.clone();
+        (Self { names, kept }, oldest)
     }
 
-    /// The bytes it counts for, once all variants are known.
+    /// The bytes it counts for.
     pub(crate) fn weight(&self) -> usize {
-        MAX_VARIANTS * size_of::<Key>() + 256
+        let keys = self.kept.iter();
+        let keys: usize = keys.map(|key| size_of::<Key>() + key.text().len()).sum();
+        keys + self.names.weight()
     }
 }
 
 impl StoredResponse {
     /// The bytes it counts for.
     pub(crate) fn weight(&self) -> usize {
-        self.head.weight() + self.body.len()
+        let selection = self.selection.as_ref().map_or(0, Selection::weight);
+        self.head.weight() + self.body.len() + selection
     }
 }

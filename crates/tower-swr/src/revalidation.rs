@@ -6,7 +6,6 @@ use http::header::{
     HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use http::{HeaderMap, Response, StatusCode};
-use http_body_util::Full;
 
 use crate::response::StoredResponse;
 
@@ -34,10 +33,7 @@ const OF_THE_BODY: [HeaderName; 4] = [
 ];
 
 /// The kept answer with the fields of a 304 in place of its own; nothing where the 304 speaks of another one.
-pub(crate) fn confirmed(
-    kept: &StoredResponse,
-    fields: &HeaderMap,
-) -> Option<Response<Full<Bytes>>> {
+pub(crate) fn confirmed(kept: &StoredResponse, fields: &HeaderMap) -> Option<Response<Bytes>> {
     let mut merged = kept.head.origin_fields();
     if let (Some(theirs), Some(ours)) = (fields.get(ETAG), merged.get(ETAG))
         && opaque(theirs) != opaque(ours)
@@ -52,10 +48,19 @@ pub(crate) fn confirmed(
             merged.append(name, value.clone());
         }
     }
-    let mut response = Response::new(Full::new(kept.body.clone()));
+    Some(response(kept, merged))
+}
+
+/// The kept answer as it is.
+pub(crate) fn as_kept(kept: &StoredResponse) -> Response<Bytes> {
+    response(kept, kept.head.origin_fields())
+}
+
+fn response(kept: &StoredResponse, fields: HeaderMap) -> Response<Bytes> {
+    let mut response = Response::new(kept.body.clone());
     *response.status_mut() = kept.head.status;
-    *response.headers_mut() = merged;
-    Some(response)
+    *response.headers_mut() = fields;
+    response
 }
 
 /// An entity tag without its mark of weakness (RFC 9110 section 8.8.3.2).

@@ -34,6 +34,7 @@ pub(crate) struct Scope {
     mode: AtomicU8,
     warned_of_cookies: AtomicBool,
     warned_of_authorization: AtomicBool,
+    warned_of_bodies: AtomicBool,
 }
 
 /// The scope goes with the whole cache.
@@ -58,7 +59,7 @@ impl Route {
 }
 
 impl Scope {
-    pub(crate) fn new(name: &'static str, settings: Settings, largest_entry: usize) -> Self {
+    pub(crate) fn new(name: &'static str, settings: Settings, largest_body: usize) -> Self {
         let mut settled = settings.settled_fields();
         settled.extend(request::removed_fields());
         settled.extend(key::keyed_fields());
@@ -66,13 +67,14 @@ impl Scope {
             name,
             key: KeyText::new(name),
             policy: Arc::new(settings.flights),
-            max_body: settings.max_body.unwrap_or(largest_entry),
+            max_body: settings.max_body.unwrap_or(largest_body),
             settled,
             settings,
             counters: Counters::default(),
             mode: AtomicU8::new(INHERITED),
             warned_of_cookies: AtomicBool::new(false),
             warned_of_authorization: AtomicBool::new(false),
+            warned_of_bodies: AtomicBool::new(false),
         }
     }
 
@@ -96,11 +98,15 @@ impl Scope {
             // Under any other rule it is what the layer asked for.
             Bypass::Cookie if self.settings.cookies == CookieRule::Bypass => (
                 &self.warned_of_cookies,
-                ".ignore_cookies(), .bypass_on_cookies([…]) or .key_cookies([…])",
+                "say on the layer what it means: .ignore_cookies(), .bypass_on_cookies([…]) or .key_cookies([…])",
             ),
             Bypass::Authorization => (
                 &self.warned_of_authorization,
-                ".ignore_authorization() or .key_authorization()",
+                "say on the layer what it means: .ignore_authorization() or .key_authorization()",
+            ),
+            Bypass::Body => (
+                &self.warned_of_bodies,
+                "if clients send none, a middleware outside of the layer wraps the body and hides its end: put it inside",
             ),
             _ => return,
         };
@@ -108,7 +114,7 @@ impl Scope {
             tracing::warn!(
                 scope = self.name,
                 reason = reason.token(),
-                "requests bypass the cache; say on the layer what the field means: {remedy}"
+                "requests bypass the cache: {remedy}"
             );
         }
     }

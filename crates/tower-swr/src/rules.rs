@@ -6,6 +6,9 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
+use http::header::{AUTHORIZATION, COOKIE};
+
+use crate::request;
 
 /// Which rule a value breaks, and what to do about it. The value itself is named by whoever reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +53,12 @@ pub(crate) fn at_least_one(most: usize) -> Result<usize, Refusal> {
     }
 }
 
-/// The bytes of a body, for a store that keeps entries of up to `most`.
+/// The bytes of a body, for a store that keeps bodies of up to `most`.
 pub(crate) fn body_limit(bytes: usize, most: usize) -> Result<usize, Refusal> {
     match (1..=most).contains(&bytes) {
         true => Ok(bytes),
         false => Err(Refusal::new(format!(
-            "the store keeps entries of up to {most} bytes; give 1 to {most}, or allow larger entries with \
+            "the store keeps bodies of up to {most} bytes; give 1 to {most}, or allow larger entries with \
              MemorySettings::with_largest_entry"
         ))),
     }
@@ -79,9 +82,21 @@ pub(crate) fn vary_fields(mut names: Vec<HeaderName>) -> Result<Vec<HeaderName>,
             "\"*\" names no field, and answers that vary by it are never shared; name the fields",
         ));
     }
+    if let Some(name) = names.iter().find(|name| is_settled(name)) {
+        return Err(Refusal::new(format!(
+            "the handler does not see {name}, or only as the layer says by a setter of its own (.key_cookies([…]), \
+             .key_authorization()); leave it out"
+        )));
+    }
     names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();
     Ok(names)
+}
+
+fn is_settled(name: &HeaderName) -> bool {
+    name == COOKIE
+        || name == AUTHORIZATION
+        || request::removed_fields().any(|removed| removed == name)
 }
 
 /// The same, as they are written.

@@ -10,7 +10,7 @@ use tower_service::Service;
 use tower_swr_core::{KeyText, Look, Mode, Refresh};
 
 use crate::body::{BoxError, CacheBody};
-use crate::call::call;
+use crate::call::{call, call_uncounted};
 use crate::exchange::Exchange;
 use crate::future::ResponseFuture;
 use crate::key;
@@ -18,6 +18,7 @@ use crate::question::{self, Asked, Question};
 use crate::request::{self, Bypass};
 use crate::response::Held;
 use crate::route::Route;
+use crate::via;
 
 /// A service whose answers are cached: what [`CacheLayer`](crate::CacheLayer) makes of an inner service.
 ///
@@ -56,6 +57,9 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
+        if via::came_through(&self.route.scope, request.extensions()) {
+            return self.forward(request);
+        }
         let mut text = self.route.scope.key.clone();
         if let Err(reason) = self.write_key(&request, &mut text) {
             return self.bypass(request, reason);
@@ -106,7 +110,24 @@ impl<S> CacheService<S> {
         engine.reserve_refresh(&text.key(), policy)
     }
 
-    /// Hands the request to the inner service as it is.
+    /// Hands a request to the inner service that this cache has sent here itself.
+    fn forward<A, B>(&self, request: Request<A>) -> ResponseFuture<B, S::Error>
+    where
+        S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Send + 'static,
+        A: Send + 'static,
+        B: Send + 'static,
+    {
+        let service = self.inner.clone();
+        ResponseFuture::pending(Box::pin(async move {
+            let response = call_uncounted(service, request).await?;
+            Ok(response.map(CacheBody::passed))
+        }))
+    }
+
+    /// Hands the request to the inner service as it is. One that changes what it is about (RFC 9110 section 9.2.1)
+    /// invalidates what is kept of that.
     fn bypass<A, B>(&self, request: Request<A>, reason: Bypass) -> ResponseFuture<B, S::Error>
     where
         S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
@@ -117,9 +138,16 @@ impl<S> CacheService<S> {
     {
         self.route.scope.bypassed(reason);
         let (route, service) = (Arc::clone(&self.route), self.inner.clone());
+        let changed = (reason == Bypass::Method && !request.method().is_safe())
+            .then(|| key::target(&request, &route.scope.key));
         ResponseFuture::pending(Box::pin(async move {
             let began = route.shared.engine.now();
             let response = call(&route, service, request).await?;
+            // RFC 9111 section 4.4.
+            let succeeded = response.status().is_success() || response.status().is_redirection();
+            if let Some(changed) = changed.filter(|_| succeeded) {
+                route.shared.engine.purge(changed);
+            }
             let took = route.shared.engine.now().since(began);
             Ok(route.bypassed(response, reason, took))
         }))

@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
+use http_body_util::Full;
+use tokio::sync::oneshot;
 use tower_swr_core::{Beside, Entry, Fetched, Keep, Key, Lifetime, Moment, Product};
 
 use crate::body::BoxError;
 use crate::gate::Admitted;
 use crate::head::{Head, Making};
 use crate::key;
-use crate::policy::{Selection, VaryNames};
+use crate::origin::{Own, send};
+use crate::policy::Selection;
 use crate::question::Question;
 use crate::recording::{Beginning, Gathered, Recording, gather};
 use crate::response::{Held, Partial, StoredResponse, Variants};
@@ -28,6 +32,8 @@ pub(crate) struct Sharing {
     pub(crate) fields: HeaderMap,
     pub(crate) old: Option<Arc<Entry<Held>>>,
     pub(crate) flight: Key,
+    /// When the origin was asked.
+    pub(crate) asked_at: Moment,
 }
 
 /// Where an answer is kept, and for whom it is.
@@ -46,29 +52,36 @@ impl Sharing {
         }
     }
 
-    /// The origin has confirmed what is kept, with a head of `fields`: it begins anew. Where it said so of something
-    /// else, or may not be shared any more, it is dropped, and the next request asks without a condition.
-    pub(crate) async fn freshen(self, fields: &HeaderMap) -> Fetched<Held, Partial> {
-        let confirmed = self
-            .old_response()
-            .and_then(|old| revalidation::confirmed(old, fields));
-        let Some(response) = confirmed else {
+    /// The origin has confirmed what is kept, with a head of `fields`: it begins anew. Where it spoke of something else,
+    /// or of what may not be shared any more, what is kept goes to the client who asked and to nobody else; it is
+    /// dropped, and the next request asks without a condition.
+    pub(crate) async fn freshen<B, E>(
+        self,
+        fields: &HeaderMap,
+        own: Option<oneshot::Sender<Own<B, E>>>,
+    ) -> Fetched<Held, Partial> {
+        let Some(kept) = self.old_response() else {
+            return failed("the service answered 304 to a request without a condition");
+        };
+        let Some(confirmed) = revalidation::confirmed(kept, fields) else {
+            send(own, Own::Kept(revalidation::as_kept(kept), "etag"));
             return Fetched::Pass { remember: false };
         };
-        match self.gate(&response) {
+        let gated = confirmed.map(Full::new);
+        match self.gate(&gated) {
             Ok(admitted) => {
-                self.share(
-                    response,
-                    Admitted {
-                        revalidated: true,
-                        ..admitted
-                    },
-                )
-                .await
+                let admitted = Admitted {
+                    revalidated: true,
+                    ..admitted
+                };
+                self.share(gated, admitted).await
             }
-            Err(reason) => Fetched::Pass {
-                remember: reason.remembered(),
-            },
+            Err(reason) => {
+                let remember = reason.remembered();
+                let body = kept.body.clone();
+                send(own, Own::Kept(gated.map(|_| body), reason.token()));
+                Fetched::Pass { remember }
+            }
         }
     }
 
@@ -82,7 +95,14 @@ impl Sharing {
         B::Error: Into<BoxError>,
     {
         let arrived = self.route.shared.engine.now();
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        if let (Some(length), true) = (admitted.length, parts.headers.contains_key(CONTENT_LENGTH))
+        {
+            // Said once, however often the origin did.
+            parts
+                .headers
+                .insert(CONTENT_LENGTH, HeaderValue::from(length));
+        }
         let place = self.place(&admitted);
         let head = self.head(parts.status, parts.headers, &admitted, &place, arrived);
         match gather(Box::pin(body), self.route.scope.max_body).await {
@@ -92,7 +112,7 @@ impl Sharing {
                     .length
                     .is_some_and(|length| length != body.len() as u64) =>
             {
-                failed("the body does not have the length that Content-Length says")
+                failed(WRONG_LENGTH)
             }
             Gathered::Whole(body) => whole(head, body, place, &admitted),
             Gathered::Begun(beginning) => self.stream(head, beginning, place, &admitted).await,
@@ -101,42 +121,46 @@ impl Sharing {
 
     /// Where the answer belongs, by what it varies by.
     fn place(&self, admitted: &Admitted) -> Place {
-        if admitted.names.is_empty() {
+        let Some(variant) = &admitted.variant else {
             return Place {
                 key: None,
                 beside: None,
                 selection: None,
             };
-        }
-        let variant = self.question.variant(&admitted.names, &self.fields);
-        let beside = match admitted.keep {
-            // What is shared is told apart like what is kept, or each of its variants would wait for all others.
-            Keep::Store(_) | Keep::Share => self.index(&admitted.names, &variant),
-            Keep::Failure => None,
         };
         Place {
-            key: (variant != self.flight).then_some(variant),
-            beside,
+            beside: self.index(admitted, variant),
+            key: (*variant != self.flight).then(|| variant.clone()),
             selection: Some(Selection::of(admitted.names.clone(), &self.fields)),
         }
     }
 
-    /// Notes the variant, where an index is there that fits; what to write where there is none.
-    fn index(&self, names: &VaryNames, variant: &Key) -> Option<Beside<Held>> {
-        if let Some(known) = self.question.variants()
-            && known.names == *names
-        {
-            if let Some(oldest) = known.note(variant) {
-                self.route.shared.engine.remove(&oldest.borrowed());
+    /// The index of the variants, where another than the one that is there is to be written. What is shared but not kept
+    /// is told apart, too, or each of its variants would wait for all others.
+    fn index(&self, admitted: &Admitted, variant: &Key) -> Option<Beside<Held>> {
+        let known = self.question.variants();
+        let known = known.filter(|known| known.names == admitted.names);
+        let variants = match (known, admitted.keep) {
+            (Some(known), Keep::Store(_)) => self.with_variant(known, variant),
+            (None, Keep::Store(_)) => {
+                self.with_variant(&Variants::new(admitted.names.clone()), variant)
             }
-            return None;
-        }
-        let variants = Variants::new(names.clone(), variant.clone());
+            (Some(_), Keep::Share | Keep::Failure) => return None,
+            (None, Keep::Share | Keep::Failure) => Variants::new(admitted.names.clone()),
+        };
         Some(Beside {
             key: self.question.primary(),
             weight: variants.weight(),
             value: Held::Variants(variants),
         })
+    }
+
+    fn with_variant(&self, known: &Variants, variant: &Key) -> Variants {
+        let (variants, oldest) = known.with(variant);
+        if let Some(oldest) = oldest {
+            self.route.shared.engine.remove(&oldest.borrowed());
+        }
+        variants
     }
 
     fn head(
@@ -180,6 +204,9 @@ impl Sharing {
             body,
         } = beginning;
         let written = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        if admitted.length.is_some_and(|length| written > length) {
+            return failed(WRONG_LENGTH);
+        }
         let has_trailers = trailers.is_some();
         if let Some(trailers) = trailers {
             writer.set_trailers(trailers);
@@ -204,6 +231,7 @@ impl Sharing {
             written,
             has_trailers,
             is_kept: matches!(keep, Keep::Store(_)),
+            useful_until: useful_until(head.arrived, keep, initial_age),
         };
         let selection = place.selection;
         let finish = move |body| {
@@ -237,6 +265,15 @@ fn open_to_newcomers(keep: Keep, age: Duration) -> Keep {
     }
 }
 
+fn useful_until(arrived: Moment, keep: Keep, age: Duration) -> Moment {
+    let Keep::Store(lifetime) = keep else {
+        return arrived;
+    };
+    let windows = lifetime.stale_window().max(lifetime.error_window());
+    let span = lifetime.fresh().saturating_add(windows);
+    arrived.after(span.saturating_sub(age))
+}
+
 fn whole(head: Head, body: Bytes, place: Place, admitted: &Admitted) -> Fetched<Held, Partial> {
     let selection = place.selection;
     let stored = StoredResponse {
@@ -264,6 +301,8 @@ fn product(
         initial_age,
     }
 }
+
+const WRONG_LENGTH: &str = "the body does not have the length that Content-Length says";
 
 /// The service failed; its own error went to the client whose request this was.
 #[derive(Debug)]

@@ -119,7 +119,7 @@ pub struct ScopeStats {
 }
 
 impl ScopeStats {
-    /// All requests.
+    /// All requests that were answered.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.hits
@@ -142,7 +142,7 @@ impl ScopeStats {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// All requests that came to a layer.
+    /// All requests that a layer has answered. Who hangs up before the answer is not among them.
     pub requests: u64,
     /// See [`ScopeStats::hits`].
     pub hits: u64,
@@ -164,12 +164,14 @@ pub struct Stats {
     pub origin_calls: u64,
     /// Handler calls that ran for a key while another for the same key did. Must be zero.
     pub stampede_violations: u64,
-    /// Entries kept now, remembered uncacheable keys included.
+    /// Entries kept now; what is remembered of uncacheable keys and of variants counts, too.
     pub entries: u64,
     /// Their bytes.
     pub bytes: u64,
     /// Entries that made room for others.
     pub evictions: u64,
+    /// Answers that were too large to be kept, key and head included.
+    pub refused: u64,
     /// Calls for shared answers that run now.
     pub flights: u64,
     /// Refreshes that wait for their turn now.
@@ -196,6 +198,7 @@ impl Stats {
             entries: engine.entries,
             bytes: engine.bytes,
             evictions: engine.evictions,
+            refused: engine.refused,
             flights: engine.flights,
             refreshes_waiting: engine.refreshes_waiting,
             scopes,

@@ -17,6 +17,8 @@ pub struct Counts {
     pub hits: u64,
     /// Answered from the store at once, while a refresh ran.
     pub stale: u64,
+    /// Answered from the store, after the handler confirmed that nothing has changed.
+    pub revalidated: u64,
     /// Waited for a computation that another request had started.
     pub collapsed: u64,
     /// Started a computation.
@@ -45,6 +47,7 @@ impl Counts {
             requests: cache.requests,
             hits: cache.hits,
             stale: cache.stale,
+            revalidated: cache.revalidated,
             collapsed: cache.collapsed,
             misses: cache.misses,
             bypassed: cache.bypassed,

@@ -1,17 +1,20 @@
 //! Calls of the origin, by what they are for.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use futures_util::future::{Either, select};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tokio::sync::oneshot;
 use tower_service::Service;
-use tower_swr_core::{Entry, Fill, Lost, Outcome};
+use tower_swr_core::{Entry, Fill, Lost, Outcome, StaleReason};
 use tracing::Instrument as _;
 
 use super::{Answered, Exchange, or_stale};
-use crate::body::BoxError;
+use crate::body::{BoxError, CacheBody};
 use crate::call::call;
 use crate::fields::CacheStatus;
 use crate::future::Answering;
@@ -25,16 +28,20 @@ use crate::respond::Handling;
 use crate::response::{Held, Partial};
 use crate::route::Route;
 use crate::stats::Verb;
+use crate::via;
 
 /// A call of the origin, by what it is for.
 pub(super) enum Call {
     /// For all who wait for the key.
-    Lead(Fill<Held, Partial>, Option<Arc<Entry<Held>>>, &'static str),
+    Lead(Fill<Held, Partial>, Fallback, &'static str),
     /// For this request alone, for the reason given.
     Pass(Option<&'static str>),
     /// A `HEAD` that nobody makes a call for.
-    Head(&'static str),
+    Head(Fallback, &'static str),
 }
+
+/// What may stand in where the origin fails.
+type Fallback = Option<Arc<Entry<Held>>>;
 
 impl<S, A, B> Exchange<S, A>
 where
@@ -49,7 +56,7 @@ where
         match call {
             Call::Lead(fill, old, fwd) => Box::pin(self.lead(fill, old, fwd)),
             Call::Pass(detail) => Box::pin(self.pass(detail)),
-            Call::Head(fwd) => Box::pin(self.forward_head(fwd)),
+            Call::Head(old, fwd) => Box::pin(self.forward_head(old, fwd)),
         }
     }
 
@@ -57,81 +64,95 @@ where
     async fn lead(
         self: Box<Self>,
         fill: Fill<Held, Partial>,
-        old: Option<Arc<Entry<Held>>>,
+        old: Fallback,
         fwd: &'static str,
     ) -> Answered<B, S::Error> {
-        let (own, mut mine) = oneshot::channel();
+        let (own, mine) = oneshot::channel();
         let waiting = or_stale(fill.waiting(), old);
         let (route, question) = (Arc::clone(&self.route), self.question.clone());
         let span = tracing::info_span!("fill", scope = route.scope.name, key = ?fill.key());
         let errand = self.errand(&fill, Some(own));
         fill.spawn(errand.run().instrument(span));
-        match waiting.await {
-            Outcome::Landed(landed) => Ok(route.landed(question.asked, landed, Verb::Miss, fwd)),
-            Outcome::Stale(entry, reason) => Ok(route.stale(question.asked, &entry, reason, fwd)),
-            Outcome::Pass => match mine.await {
-                Ok(Own::Response(response, reason)) => {
-                    let handling =
-                        passed(fwd, Some(response.status().as_u16()), Some(reason.token()));
-                    Ok(route.passed(&question, response, handling))
-                }
-                Ok(Own::Error(_)) | Err(_) => {
-                    Ok(route.problem(question.asked, Problem::Interrupted, fwd))
-                }
-            },
-            Outcome::Lost(lost) => match (mine.try_recv(), lost) {
-                (Ok(Own::Error(error)), Lost::Failed(_)) => route.counted(Err(error)),
-                (_, lost) => Ok(route.problem(question.asked, Problem::from(&lost), fwd)),
-            },
-            Outcome::WaitTimedOut => Ok(route.problem(question.asked, Problem::WaitTimedOut, fwd)),
+        Leader {
+            route,
+            question,
+            fwd,
         }
+        .answer(waiting.await, mine)
+        .await
     }
 
     /// Goes to the origin alone, since the answer may not be shared.
     async fn pass(self: Box<Self>, detail: Option<&'static str>) -> Answered<B, S::Error> {
         let fwd = self.fwd(false);
-        let (route, service, question, request) = self.forward();
-        let response = route.counted(call(&route, service, request).await)?;
+        let (route, service, question, request) = self.on_its_own_behalf();
+        let limit = route.scope.policy.origin_timeout;
+        let answered = in_time(&route, limit, call(&route, service, request)).await;
+        let Some(answered) = answered else {
+            return Ok(route.problem(question.asked, Problem::from(&Lost::TimedOut), fwd));
+        };
+        let response = route.counted(answered)?;
         // What a HEAD brings says nothing of a GET, for which there may be another handler.
         if !question.asked.head_only && is_shareable(&route, &response) {
             route.shared.engine.forget_uncacheable(&question.key());
         }
-        let handling = passed(fwd, Some(response.status().as_u16()), detail);
-        Ok(route.passed(&question, response, handling))
+        let handling = passed(fwd, response.status(), detail);
+        Ok(route.passed(&question, response.map(CacheBody::passed), handling))
     }
 
-    async fn forward_head(self: Box<Self>, fwd: &'static str) -> Answered<B, S::Error> {
-        let (route, service, question, request) = self.forward();
-        let response = route.counted(call(&route, service, request).await)?;
-        let mut handling = passed(fwd, Some(response.status().as_u16()), Some("head"));
+    /// Forwards a `HEAD` as it is. What is kept stands in for a failing origin as it does for a `GET`.
+    async fn forward_head(
+        self: Box<Self>,
+        old: Fallback,
+        fwd: &'static str,
+    ) -> Answered<B, S::Error> {
+        let (route, service, question, request) = self.on_its_own_behalf();
+        let policy = &route.scope.policy;
+        let limit = match old {
+            Some(_) => policy.soft_timeout.min(policy.origin_timeout),
+            None => policy.origin_timeout,
+        };
+        let answered = in_time(&route, limit, call(&route, service, request)).await;
+        let reason = match &answered {
+            None => Some(StaleReason::SoftTimeout),
+            Some(Ok(response)) if !response.status().is_server_error() => None,
+            Some(_) => Some(StaleReason::Error),
+        };
+        if let (Some(reason), Some(old)) = (reason, old) {
+            return Ok(route.stale(question.asked, &old, reason, fwd));
+        }
+        let Some(answered) = answered else {
+            return Ok(route.problem(question.asked, Problem::from(&Lost::TimedOut), fwd));
+        };
+        let response = route.counted(answered)?;
+        let mut handling = passed(fwd, response.status(), Some("head"));
         handling.verb = Verb::Miss;
-        Ok(route.passed(&question, response, handling))
+        Ok(route.passed(&question, response.map(CacheBody::passed), handling))
     }
 
-    /// What a call of the origin takes. Only now are the fields taken away that it may not see: most requests that come
-    /// here are answered by another's call.
-    fn forward(self) -> (Arc<Route>, S, Question, Request<A>) {
-        let Self {
-            route,
-            service,
-            mut request,
-            question,
-        } = self;
-        request::strip(request.headers_mut(), route.scope.settings());
-        (route, service, question, request)
+    /// What a call takes whose answer only this client gets.
+    fn on_its_own_behalf(mut self) -> (Arc<Route>, S, Question, Request<A>) {
+        let settings = self.route.scope.settings();
+        request::hide(self.request.headers_mut(), settings);
+        via::note(&self.route.scope, self.request.extensions_mut());
+        (self.route, self.service, self.question, self.request)
     }
 
+    /// What a call takes on behalf of all who wait for `fill`. Only now are the fields taken away that it may not see:
+    /// most requests that come here are answered by another's call.
     pub(super) fn errand(
-        self,
+        mut self,
         fill: &Fill<Held, Partial>,
         own: Option<oneshot::Sender<Own<B, S::Error>>>,
     ) -> Errand<S, A, B, S::Error> {
-        let (route, service, question, request) = self.forward();
+        let settings = self.route.scope.settings();
+        request::strip(self.request.headers_mut(), settings);
+        via::note(&self.route.scope, self.request.extensions_mut());
         Errand {
-            route,
-            service,
-            request,
-            question,
+            route: self.route,
+            service: self.service,
+            request: self.request,
+            question: self.question,
             old: fill.old().cloned(),
             flight: fill.key().clone(),
             own,
@@ -139,12 +160,66 @@ where
     }
 }
 
-fn passed(fwd: &'static str, fwd_status: Option<u16>, detail: Option<&'static str>) -> Handling {
+/// The client whose request became the call.
+struct Leader {
+    route: Arc<Route>,
+    question: Question,
+    fwd: &'static str,
+}
+
+impl Leader {
+    /// What it is answered after its wait ended with `outcome`; what is for nobody else is in `mine`.
+    async fn answer<B, E>(
+        self,
+        outcome: Outcome<Held, Partial>,
+        mut mine: oneshot::Receiver<Own<B, E>>,
+    ) -> Answered<B, E> {
+        let (route, asked, fwd) = (&self.route, self.question.asked, self.fwd);
+        Ok(match outcome {
+            Outcome::Landed(landed) => route.landed(asked, landed, Verb::Miss, fwd),
+            Outcome::Stale(entry, reason) => route.stale(asked, &entry, reason, fwd),
+            Outcome::Pass => return Ok(self.own(mine.await.ok())),
+            Outcome::Lost(lost) => match (mine.try_recv(), lost) {
+                (Ok(Own::Error(error)), Lost::Failed(_)) => return route.counted(Err(error)),
+                (_, lost) => route.problem(asked, Problem::from(&lost), fwd),
+            },
+            Outcome::WaitTimedOut => route.problem(asked, Problem::WaitTimedOut, fwd),
+        })
+    }
+
+    fn own<B, E>(&self, own: Option<Own<B, E>>) -> Response<CacheBody<B>> {
+        let (route, question) = (&self.route, &self.question);
+        match own {
+            Some(Own::Response(response, reason)) => {
+                let handling = passed(self.fwd, response.status(), Some(reason.token()));
+                route.passed(question, response.map(CacheBody::passed), handling)
+            }
+            Some(Own::Kept(response, detail)) => {
+                let handling = passed(self.fwd, StatusCode::NOT_MODIFIED, Some(detail));
+                route.passed(question, response.map(CacheBody::stored), handling)
+            }
+            Some(Own::Error(_)) | None => {
+                route.problem(question.asked, Problem::Interrupted, self.fwd)
+            }
+        }
+    }
+}
+
+/// What `call` comes to, unless it takes longer than `limit`: then it is cancelled.
+async fn in_time<T>(route: &Route, limit: Duration, call: impl Future<Output = T>) -> Option<T> {
+    let over = route.shared.engine.clock().sleep(limit);
+    match select(pin!(call), over).await {
+        Either::Left((answered, _)) => Some(answered),
+        Either::Right(_) => None,
+    }
+}
+
+fn passed(fwd: &'static str, fwd_status: StatusCode, detail: Option<&'static str>) -> Handling {
     Handling {
         verb: Verb::Pass,
         status: CacheStatus {
             fwd: Some(fwd),
-            fwd_status,
+            fwd_status: Some(fwd_status.as_u16()),
             detail,
             ..CacheStatus::default()
         },
@@ -156,7 +231,7 @@ fn is_shareable<B: Body>(route: &Route, response: &Response<B>) -> bool {
     let wall = route.shared.engine.clock().wall();
     let lifetimes = &route.scope.settings().lifetimes;
     let verdict = policy::judge(lifetimes, response.status(), response.headers(), wall);
-    let fits =
-        gate::known_length(response).is_some_and(|length| length <= route.scope.max_body as u64);
+    let length = gate::known_length(response).ok().flatten();
+    let fits = length.is_some_and(|length| length <= route.scope.max_body as u64);
     fits && !matches!(verdict, Verdict::Pass(_) | Verdict::Failure)
 }

@@ -103,7 +103,7 @@ where
         let fwd = self.fwd(old.is_some());
         let old = old.filter(|_| fallback);
         match self.join() {
-            None => Turn::Call(Call::Head(fwd)),
+            None => Turn::Call(Call::Head(old, fwd)),
             Some(Joined::Lead(fill)) => Turn::Call(Call::Lead(fill, old, fwd)),
             Some(Joined::Wait(waiting)) => Turn::Wait(or_stale(waiting, old), fwd),
             Some(Joined::Again(_)) => Turn::Again,

@@ -21,6 +21,8 @@ pub(crate) enum PassReason {
     Partial,
     /// `text/event-stream`: it never ends and belongs to its listener.
     EventStream,
+    /// A `Content-Length` that is no length, or several that differ.
+    Length,
     /// A body over the route's limit. No head shows it; whoever reads the body says so.
     TooLarge,
 }
@@ -38,6 +40,7 @@ impl PassReason {
             Self::Status => "status",
             Self::Partial => "partial",
             Self::EventStream => "event-stream",
+            Self::Length => "content-length",
             Self::TooLarge => "too-large",
         }
     }
@@ -55,6 +58,7 @@ impl PassReason {
             | Self::VaryTooLong
             | Self::Status
             | Self::Partial
+            | Self::Length
             | Self::EventStream => false,
         }
     }

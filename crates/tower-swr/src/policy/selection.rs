@@ -29,6 +29,13 @@ impl Selection {
         Self { names, values }
     }
 
+    /// The bytes it counts for.
+    pub(crate) fn weight(&self) -> usize {
+        let values = self.values.iter();
+        let lengths = values.map(|value| value.as_ref().map_or(0, |value| value.len()));
+        size_of_val(&*self.values) + lengths.sum::<usize>() + self.names.weight()
+    }
+
     /// Whether `request` says the same.
     pub(crate) fn matches(&self, request: &HeaderMap) -> bool {
         let mut pairs = self.names.iter().zip(&*self.values);

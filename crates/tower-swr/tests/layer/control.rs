@@ -268,3 +268,39 @@ async fn draining_gives_up_at_its_deadline() {
     .await;
     assert_eq!(left, 2);
 }
+
+#[tokio::test]
+async fn a_change_that_succeeds_drops_what_is_kept_of_its_target() {
+    let house = House::new();
+    let origin = Origin::new(|call| {
+        let failed = call.parts.uri.query() == Some("fail") && call.parts.method != "GET";
+        Ok(reply(if failed { 409 } else { 200 }).to_response(call.number))
+    });
+    let service = house.layer().layer(origin.clone());
+    let with = |method: &str, path: &str| {
+        let mut request = get(path);
+        *request.method_mut() = method.parse().expect("a method");
+        request
+    };
+    for (method, path, after) in [
+        ("POST", "/", "MISS"),
+        ("PUT", "/", "MISS"),
+        ("DELETE", "/", "MISS"),
+        ("PURGE", "/", "MISS"),
+        ("OPTIONS", "/", "HIT"),
+        ("POST", "/other", "HIT"),
+        ("POST", "/?other", "HIT"),
+    ] {
+        ask(&service, get("/")).await;
+        assert_eq!(ask(&service, with(method, path)).await.x_cache(), "BYPASS");
+        let after_it = ask(&service, get("/")).await;
+        assert_eq!(after_it.x_cache(), after, "{method} {path}");
+    }
+    ask(&service, get("/?fail")).await;
+    ask(&service, with("POST", "/?fail")).await;
+    assert_eq!(
+        ask(&service, get("/?fail")).await.x_cache(),
+        "HIT",
+        "nothing has changed"
+    );
+}

@@ -318,3 +318,31 @@ async fn while_called(service: &CacheService<Origin>, origin: &Origin) {
         tokio::task::yield_now().await;
     }
 }
+
+#[tokio::test]
+async fn an_older_answer_stands_in_for_a_head_too() {
+    for trouble in ["500", "error", "hangs"] {
+        let house = House::new();
+        let origin = Origin::new(move |call| match (call.number, trouble) {
+            (0, _) => Ok(reply(200).to_response(0)),
+            (_, "500") => Ok(reply(500).to_response(1)),
+            _ => Err("down".into()),
+        });
+        let layer = house.layer().stale_if_error(secs(3600));
+        let service = layer.layer(origin.clone());
+        ask(&service, get("/")).await;
+        house.pass(secs(180)).await;
+        if trouble == "hangs" {
+            origin.hold();
+        }
+        let asking = start_all(&service, [head("/")]).await;
+        house.pass(secs(1)).await;
+        let answers = answers(asking).await;
+        let [answer] = &answers[..] else { panic!() };
+        assert_eq!(
+            (answer.status.as_u16(), answer.x_cache()),
+            (200, "STALE"),
+            "{trouble}"
+        );
+    }
+}

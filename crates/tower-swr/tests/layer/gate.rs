@@ -317,3 +317,33 @@ async fn a_length_that_the_handler_states_stays() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_length_that_is_none_is_the_clients_own() {
+    let malformed: [&[&str]; 6] = [&["5", "6"], &["5, 6"], &["+5"], &["abc"], &[""], &["5", ""]];
+    for lines in malformed {
+        let told = lines.iter().fold(reply(200).text("01234"), |reply, line| {
+            reply.with("content-length", line)
+        });
+        let (answers, later, _) = burst(told).await;
+        assert_eq!(count(&answers, "PASS"), answers.len(), "{lines:?}");
+        assert_eq!(later.x_cache(), "PASS", "{lines:?}");
+        assert!(
+            answers[0]
+                .field("cache-status")
+                .ends_with("detail=content-length")
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_length_that_is_said_twice_is_told_once() {
+    for lines in [&["5", "5"][..], &["5, 5"], &["5 ,5"]] {
+        let told = lines.iter().fold(reply(200).text("01234"), |reply, line| {
+            reply.with("content-length", line)
+        });
+        let (_, later, calls) = burst(told).await;
+        assert_eq!((later.x_cache(), calls), ("HIT", 1), "{lines:?}");
+        assert_eq!(later.lines("content-length"), ["5"], "{lines:?}");
+    }
+}

@@ -247,3 +247,59 @@ async fn other_methods_upgrades_and_endless_keys_are_bypassed() {
     assert_bypassed(get(&format!("/{}", "x".repeat(20_000))), "key").await;
     assert_bypassed(get("/").with("x-forwarded-host", "x".repeat(20_000)), "key").await;
 }
+
+#[tokio::test]
+async fn what_proxies_say_of_the_clients_address_is_part_of_the_key() {
+    let names = [
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-prefix",
+        "x-forwarded-port",
+        "x-forwarded-scheme",
+        "x-forwarded-ssl",
+        "x-forwarded-server",
+        "x-forwarded-path",
+        "x-forwarded-uri",
+        "x-host",
+        "x-original-host",
+    ];
+    assert_apart(|| {
+        let mut requests = vec![get("/")];
+        requests.extend(names.map(|name| get("/").with(name, "a")));
+        requests.extend(names.map(|name| get("/").with(name, "a").with(name, "b")));
+        requests
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_purge_of_a_host_reaches_it_however_clients_write_it() {
+    let (house, origin, service) = house();
+    let mixed = || {
+        let mut request = get("/");
+        request.headers_mut().remove(HOST);
+        request.with("host", "EXAMPLE.com")
+    };
+    ask(&service, mixed()).await;
+    ask(&service, get("/")).await;
+    assert_eq!(
+        origin.calls(),
+        2,
+        "handlers may write the name as they see it"
+    );
+    for host in ["https://example.com/", "https://Example.Com/"] {
+        let before = origin.calls();
+        house.cache.purge("s", &host.parse().expect("a URI"));
+        ask(&service, mixed()).await;
+        ask(&service, get("/")).await;
+        assert_eq!(origin.calls() - before, 2, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_a_middleware_hides_is_not_shared() {
+    let (_pipe, body) = pipe();
+    let request = get("/").map(|_| body);
+    assert_eq!(request.version(), Version::HTTP_11);
+    assert_bypassed(request, "body").await;
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::house::{
-    Answer, House, With as _, answers, ask, get as asked, head, open, pipe, start_all,
+    Answer, House, With as _, answers, ask, get as asked, head, open, pipe, secs, settle, start_all,
 };
 use axum::Router;
 use axum::body::Body;
@@ -321,4 +321,48 @@ async fn a_burst_on_a_nested_route_is_one_call_per_tenant() {
         assert_eq!(answer.text(), (n % 4).to_string());
     }
     assert_eq!(calls.count(), 4);
+}
+
+#[tokio::test]
+async fn an_address_that_a_middleware_rewrites_is_part_of_the_key() {
+    let calls = Calls::default();
+    let handler = {
+        let calls = calls.clone();
+        get(move |RawQuery(query): RawQuery| {
+            let query = query.unwrap_or_default();
+            std::future::ready(format!("{query} {}", calls.next()))
+        })
+    };
+    let rewrite = axum::middleware::map_request(|mut request: Request| async move {
+        let tenant = request.headers()["x-tenant"].to_str().expect("text");
+        *request.uri_mut() = format!("/report?tenant={tenant}").parse().expect("a URI");
+        request
+    });
+    let layer = House::new().layer();
+    let app = Router::new().route("/report", handler.layer(layer).layer(rewrite));
+    for expected in ["MISS", "HIT"] {
+        for (tenant, text) in [("a", "tenant=a 0"), ("b", "tenant=b 1")] {
+            let answer = ask(&app, asked("/report").with("x-tenant", tenant)).await;
+            assert_eq!((answer.x_cache(), answer.text()), (expected, text));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_layer_around_itself_does_not_wait_for_itself() {
+    let (calls, house) = (Calls::default(), House::new());
+    let layer = house.layer();
+    let app = Router::new()
+        .route("/a", get(numbered(&calls, "a")).layer(layer.clone()))
+        .route("/b", get(numbered(&calls, "b")))
+        .layer(layer);
+    let first = ask(&app, asked("/a")).await;
+    assert_eq!((first.x_cache(), first.text()), ("MISS", "a 0"));
+    house.pass(secs(60)).await;
+    assert_eq!(ask(&app, asked("/a")).await.x_cache(), "STALE");
+    settle().await;
+    let renewed = ask(&app, asked("/a")).await;
+    assert_eq!((renewed.x_cache(), renewed.text()), ("HIT", "a 1"));
+    assert_eq!(renewed.lines("x-cache").len(), 1);
+    assert_eq!((calls.count(), house.origin_calls()), (2, 2));
 }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use http::header::{ACCEPT, ACCEPT_LANGUAGE};
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, COOKIE, RANGE};
 use tower::{Layer as _, service_fn};
 use tower_swr::{CacheLayer, HttpCache, MemorySettings};
 
@@ -32,7 +32,7 @@ fn apply(layer: &CacheLayer) {
 #[test]
 fn a_bad_value_is_named_with_its_scope_and_the_rule() {
     type Setter = fn(CacheLayer) -> CacheLayer;
-    let refused: [(Setter, &str, &str); 13] = [
+    let refused: [(Setter, &str, &str); 15] = [
         (
             |layer| layer.ttl_jitter(1.5),
             "ttl_jitter(1.5)",
@@ -68,10 +68,10 @@ fn a_bad_value_is_named_with_its_scope_and_the_rule() {
             "body_idle_timeout(0",
             "above zero",
         ),
-        (|layer| layer.max_body(0), "max_body(0)", "1 to 131072"),
+        (|layer| layer.max_body(0), "max_body(0)", "1 to 122880"),
         (
-            |layer| layer.max_body(131_073),
-            "max_body(131073)",
+            |layer| layer.max_body(122_881),
+            "max_body(122881)",
             "with_largest_entry",
         ),
         (
@@ -94,6 +94,8 @@ fn a_bad_value_is_named_with_its_scope_and_the_rule() {
             "vary",
             "names no field",
         ),
+        (|layer| layer.vary([COOKIE]), "vary", ".key_cookies([…])"),
+        (|layer| layer.vary([RANGE]), "vary", "does not see range"),
     ];
     for (set, setter, rule) in refused {
         let text = refusal(|| set(cache().layer("report")));
@@ -112,7 +114,7 @@ fn the_ends_of_each_range_are_allowed() {
         .refresh_limit(1);
     let layer = layer
         .max_body(1)
-        .max_body(131_072)
+        .max_body(122_880)
         .soft_timeout(Duration::ZERO);
     let layer = layer
         .max_age(Duration::MAX)

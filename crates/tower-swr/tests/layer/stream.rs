@@ -204,3 +204,17 @@ async fn a_refresh_whose_body_breaks_leaves_the_old_answer() {
         ("STALE", "old", 2)
     );
 }
+
+#[tokio::test]
+async fn a_body_that_is_longer_than_it_said_before_it_ends_is_not_kept() {
+    let mut stage = stage(reply(200).with("content-length", "5"), House::layer);
+    stage.pipes[0].send("0123456789");
+    let first = open(&stage.service, get("/")).await;
+    assert_eq!(first.status(), 502, "nobody gets a part for the whole");
+    stage.pipes[0].end();
+    settle().await;
+    stage.pipes[1].send("01234");
+    stage.pipes[1].end();
+    let second = ask(&stage.service, get("/")).await;
+    assert_eq!((second.x_cache(), second.text()), ("MISS", "01234"));
+}

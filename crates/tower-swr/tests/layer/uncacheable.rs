@@ -209,3 +209,29 @@ async fn the_largest_body_that_is_allowed_is_kept() {
         ("HIT", 1)
     );
 }
+
+#[tokio::test]
+async fn a_request_that_goes_alone_may_ask_for_a_part_and_whether_anything_changed() {
+    let (_house, origin, service) = remembering(no_store());
+    ask(&service, get("/")).await;
+    let request = get("/")
+        .with("range", "bytes=0-1")
+        .with("if-none-match", "\"1\"");
+    assert_eq!(ask(&service, request).await.x_cache(), "PASS");
+    let seen = origin.seen();
+    assert_eq!(seen[1].fields["range"], "bytes=0-1");
+    assert_eq!(seen[1].fields["if-none-match"], "\"1\"");
+}
+
+#[tokio::test]
+async fn a_request_that_goes_alone_does_not_wait_for_ever() {
+    let (house, origin, service) = remembering(no_store());
+    ask(&service, get("/")).await;
+    origin.hold();
+    let waiting = start_all(&service, [get("/"), head("/")]).await;
+    house.pass(secs(60)).await;
+    for answer in answers(waiting).await {
+        assert!(answer.status == 504, "{answer:?}");
+    }
+    assert_eq!(origin.cancelled(), 2);
+}
