@@ -14,6 +14,7 @@ use crate::fields::{
     self, CACHE_STATUS, CacheStatus, CacheStatusTable, X_CACHE, X_CACHE_KEY, X_QUERY_TIME_MS,
 };
 use crate::policy;
+use crate::recurring::recurring;
 use crate::settings::Settings;
 use crate::stats::Verb;
 
@@ -306,19 +307,28 @@ fn append_text(fields: &mut HeaderMap, name: HeaderName, text: String) {
 /// Copies all fields, their values into one piece of memory of their own: the origin's may be slices that hold a
 /// connection's whole read buffer.
 fn copy_into(origin: &HeaderMap, fields: &mut HeaderMap) {
-    let size = origin.values().map(HeaderValue::len).sum();
-    let mut text = Vec::with_capacity(size);
-    origin
-        .values()
-        .for_each(|value| text.extend_from_slice(value.as_bytes()));
+    let values: Vec<_> = origin
+        .iter()
+        .map(|(name, value)| (name, value, recurring(name, value)))
+        .collect();
+    let own = || values.iter().filter(|(.., known)| known.is_none());
+    let mut text = Vec::with_capacity(own().map(|(_, value, _)| value.len()).sum());
+    own().for_each(|(_, value, _)| text.extend_from_slice(value.as_bytes()));
     let mut rest = Bytes::from(text);
-    for (name, value) in origin {
-        let copy = rest.split_to(value.len());
-        // Bytes of a value are a value; the original is the way out that never is taken.
-        let mut copy = HeaderValue::from_maybe_shared(copy).unwrap_or_else(|_| value.clone());
-        copy.set_sensitive(value.is_sensitive());
-        fields.append(name.clone(), copy);
+    for (name, value, known) in &values {
+        let copy = known
+            .clone()
+            .unwrap_or_else(|| copied(value, rest.split_to(value.len())));
+        fields.append(*name, copy);
     }
+}
+
+/// `value` in other memory, where its `text` is already.
+fn copied(value: &HeaderValue, text: Bytes) -> HeaderValue {
+    // Bytes of a value are a value; the original is the way out that never is taken.
+    let mut copy = HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| value.clone());
+    copy.set_sensitive(value.is_sensitive());
+    copy
 }
 
 fn weight(fields: &HeaderMap) -> usize {

@@ -1,5 +1,7 @@
 //! The key of a request: its URI as the client sent it, and whatever else an answer may depend on by the settings.
 
+use std::ptr;
+
 use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use http::uri::Authority;
 use http::{HeaderMap, Request, Uri};
@@ -26,9 +28,9 @@ pub(crate) fn write<B>(
 ) -> Result<(), Bypass> {
     let (uri, fields) = (sent_uri(request), request.headers());
     push_path(text, uri);
-    push_authority(text, authority(uri, noted)?);
+    let has_capitals = push_authority(text, authority(uri, noted)?);
     text.push_optional(uri.scheme_str().map(str::as_bytes));
-    push_oddities(text, request, uri, noted);
+    push_oddities(text, request, uri, noted, has_capitals);
     for name in &settings.vary {
         push_field(text, fields, name);
     }
@@ -86,22 +88,29 @@ fn push_path(text: &mut KeyText, uri: &Uri) {
 }
 
 /// In lower case, as a host's name has none (RFC 3986 section 3.2.2): who purges need not know how clients write it.
-fn push_authority(text: &mut KeyText, authority: Option<&[u8]>) {
+/// Whether it was not.
+fn push_authority(text: &mut KeyText, authority: Option<&[u8]>) -> bool {
+    let has_capitals = authority.is_some_and(|name| name.iter().any(u8::is_ascii_uppercase));
     match authority {
-        Some(mixed) if has_capitals(mixed) => text.push(&mixed.to_ascii_lowercase()),
+        Some(mixed) if has_capitals => text.push(&mixed.to_ascii_lowercase()),
         plain => text.push_optional(plain),
     }
     text.end_resource();
+    has_capitals
 }
 
 /// What most requests have nothing of: a bit for each, and then what it says.
-fn push_oddities<B>(text: &mut KeyText, request: &Request<B>, uri: &Uri, noted: &Noted<'_>) {
+fn push_oddities<B>(
+    text: &mut KeyText,
+    request: &Request<B>,
+    uri: &Uri,
+    noted: &Noted<'_>,
+    has_capitals: bool,
+) {
     const CAPITALS: u16 = 1 << 14;
     const REWRITTEN: u16 = 1 << 15;
-    let host = noted.host.map(HeaderValue::as_bytes);
-    let authority = uri.authority().map(Authority::as_str).map(str::as_bytes);
-    let is_rewritten = uri.path_and_query() != request.uri().path_and_query();
-    let has_capitals = [host, authority].into_iter().flatten().any(has_capitals);
+    let seen = request.uri();
+    let is_rewritten = !ptr::eq(uri, seen) && uri.path_and_query() != seen.path_and_query();
     let mut odd = noted.forwarded;
     odd |= if has_capitals { CAPITALS } else { 0 };
     odd |= if is_rewritten { REWRITTEN } else { 0 };
@@ -116,20 +125,17 @@ fn push_oddities<B>(text: &mut KeyText, request: &Request<B>, uri: &Uri, noted: 
     }
     if has_capitals {
         // The handler may write links the way the client did.
-        text.push_optional(host);
-        text.push_optional(authority);
+        text.push_optional(noted.host.map(HeaderValue::as_bytes));
+        text.push_optional(
+            uri.authority()
+                .map(|authority| authority.as_str().as_bytes()),
+        );
     }
     if is_rewritten {
         // The handler sees another address than the client sent, which may say more (a tenant, say).
-        text.push(request.uri().path().as_bytes());
-        text.push_optional(request.uri().query().map(str::as_bytes));
+        text.push(seen.path().as_bytes());
+        text.push_optional(seen.query().map(str::as_bytes));
     }
-}
-
-fn has_capitals(text: &[u8]) -> bool {
-    // Without a way out the loop is vectorised.
-    text.iter()
-        .fold(false, |found, byte| found | byte.is_ascii_uppercase())
 }
 
 /// All lines of a field, in order; none and an empty one differ.
@@ -156,7 +162,7 @@ fn authority<'r>(uri: &'r Uri, noted: &Noted<'r>) -> Result<Option<&'r [u8]>, By
     let sent = uri.authority().map(Authority::as_str).map(str::as_bytes);
     match (sent, host) {
         _ if noted.has_many_hosts => Err(Bypass::Key),
-        (Some(sent), Some(host)) if !sent.eq_ignore_ascii_case(host) => Err(Bypass::Key),
+        (Some(sent), Some(host)) if sent != host => Err(Bypass::Key),
         (sent, host) => Ok(host.or(sent)),
     }
 }

@@ -52,6 +52,7 @@ mod policy;
 mod problem;
 mod question;
 mod recording;
+mod recurring;
 mod request;
 mod respond;
 mod response;

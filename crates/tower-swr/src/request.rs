@@ -1,8 +1,8 @@
 //! What a request must be to come near the cache, and what of it the handler sees.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HeaderName, HeaderValue, IF_MATCH,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TE, TRAILER,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, HeaderValue,
+    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Method, Request};
@@ -100,28 +100,42 @@ impl<'r> Noted<'r> {
     fn of(fields: &'r HeaderMap) -> Self {
         let mut noted = Self::default();
         for (name, value) in fields {
-            match name.as_str() {
-                "host" => noted.has_many_hosts |= noted.host.replace(value).is_some(),
-                "cookie" => noted.has_cookie = true,
-                "authorization" => noted.has_authorization = true,
-                "upgrade" => noted.wants_upgrade = true,
-                "transfer-encoding" => noted.is_framed = true,
-                "content-length" => noted.is_framed |= value != "0",
-                FORWARDED_HOST => noted.forwarded |= 1,
-                FORWARDED_PROTO => noted.forwarded |= 1 << 1,
-                FORWARDED_PREFIX => noted.forwarded |= 1 << 2,
-                FORWARDED_PORT => noted.forwarded |= 1 << 3,
-                FORWARDED_SCHEME => noted.forwarded |= 1 << 4,
-                FORWARDED_SSL => noted.forwarded |= 1 << 5,
-                FORWARDED_SERVER => noted.forwarded |= 1 << 6,
-                FORWARDED_PATH => noted.forwarded |= 1 << 7,
-                FORWARDED_URI => noted.forwarded |= 1 << 8,
-                X_HOST => noted.forwarded |= 1 << 9,
-                ORIGINAL_HOST => noted.forwarded |= 1 << 10,
-                _ => {}
+            // Names that everybody knows compare as numbers.
+            if *name == HOST {
+                noted.has_many_hosts |= noted.host.replace(value).is_some();
+            } else if *name == COOKIE {
+                noted.has_cookie = true;
+            } else if *name == AUTHORIZATION {
+                noted.has_authorization = true;
+            } else if *name == UPGRADE {
+                noted.wants_upgrade = true;
+            } else if *name == TRANSFER_ENCODING {
+                noted.is_framed = true;
+            } else if *name == CONTENT_LENGTH {
+                noted.is_framed |= value != "0";
+            } else if name.as_str().starts_with("x-") {
+                noted.forwarded |= forwarded_bit(name.as_str());
             }
         }
         noted
+    }
+}
+
+/// The place of `name` among the [`FORWARDED_FIELDS`], as a bit; none where it is another's.
+fn forwarded_bit(name: &str) -> u16 {
+    match name {
+        FORWARDED_HOST => 1,
+        FORWARDED_PROTO => 1 << 1,
+        FORWARDED_PREFIX => 1 << 2,
+        FORWARDED_PORT => 1 << 3,
+        FORWARDED_SCHEME => 1 << 4,
+        FORWARDED_SSL => 1 << 5,
+        FORWARDED_SERVER => 1 << 6,
+        FORWARDED_PATH => 1 << 7,
+        FORWARDED_URI => 1 << 8,
+        X_HOST => 1 << 9,
+        ORIGINAL_HOST => 1 << 10,
+        _ => 0,
     }
 }
 
