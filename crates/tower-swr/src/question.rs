@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use tower_swr_core::{Entry, Key, KeyRef, KeyText, Look, Moment};
 
+use crate::conditions::Conditions;
 use crate::policy::VaryNames;
 use crate::response::{Held, Variants};
 use crate::route::Route;
@@ -24,11 +25,13 @@ pub(crate) struct Question {
 }
 
 /// What an answer needs to know of its request.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Asked {
     /// A `HEAD`: the fields alone.
     pub(crate) head_only: bool,
     pub(crate) began: Moment,
+    /// Under which conditions it wants an answer, or which part of it. Most want all of it.
+    pub(crate) conditions: Option<Arc<Conditions>>,
 }
 
 /// What a look-up found, and where.

@@ -61,6 +61,8 @@ pub(crate) struct Noted<'r> {
     pub(crate) has_many_hosts: bool,
     /// Which of the [`FORWARDED_FIELDS`] are there: a bit each.
     pub(crate) forwarded: u16,
+    /// It wants an answer under conditions, or a part of it.
+    pub(crate) is_conditional: bool,
     wants_upgrade: bool,
     /// HTTP/1 announces a body.
     is_framed: bool,
@@ -113,6 +115,8 @@ impl<'r> Noted<'r> {
                 noted.is_framed = true;
             } else if *name == CONTENT_LENGTH {
                 noted.is_framed |= value != "0";
+            } else if *name == RANGE || name.as_str().starts_with("if-") {
+                noted.is_conditional = true;
             } else if name.as_str().starts_with("x-") {
                 noted.forwarded |= forwarded_bit(name.as_str());
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
 use http::{Response, StatusCode};
 use tower_swr_core::{Answer, Entry, Fate, Freshness, Landed, Mode, StaleReason};
 
@@ -15,6 +15,7 @@ use crate::question::{Asked, Question};
 use crate::request::Bypass;
 use crate::response::{Held, Partial, StoredResponse};
 use crate::route::Route;
+use crate::select::{select, under_conditions, without_body};
 use crate::stats::Verb;
 
 /// How a request was answered that the cache took part in.
@@ -28,7 +29,7 @@ impl Route {
     /// An answer that a flight brought: to the request that began it (`verb` is a miss), or to one that joined.
     pub(crate) fn landed<B>(
         &self,
-        asked: Asked,
+        asked: &Asked,
         landed: Landed<Held, Partial>,
         verb: Verb,
         fwd: &'static str,
@@ -68,7 +69,7 @@ impl Route {
     /// An older answer, for want of a new one.
     pub(crate) fn stale<B>(
         &self,
-        asked: Asked,
+        asked: &Asked,
         entry: &Entry<Held>,
         reason: StaleReason,
         fwd: &'static str,
@@ -91,7 +92,7 @@ impl Route {
     /// not stale-while-revalidate.
     pub(crate) fn kept<B>(
         &self,
-        asked: Asked,
+        asked: &Asked,
         entry: &Entry<Held>,
         stored: &StoredResponse,
         age: Duration,
@@ -131,41 +132,44 @@ impl Route {
     /// A whole answer, however it came.
     fn stored<B>(
         &self,
-        asked: Asked,
+        asked: &Asked,
         stored: &StoredResponse,
         age: Duration,
         took: Duration,
         handling: Handling,
     ) -> Response<CacheBody<B>> {
-        if asked.head_only {
-            return self.stored_head(stored, age, took, handling);
+        if asked.head_only || asked.conditions.is_some() {
+            return self.selected(asked, stored, age, took, handling);
         }
         let body = CacheBody::stored(stored.body.clone());
         self.assemble(&stored.head, body, age, took, handling)
     }
 
-    fn stored_head<B>(
+    /// What the request wants of a whole answer.
+    fn selected<B>(
         &self,
+        asked: &Asked,
         stored: &StoredResponse,
         age: Duration,
         took: Duration,
         handling: Handling,
     ) -> Response<CacheBody<B>> {
-        let mut response = self.assemble(&stored.head, CacheBody::empty(), age, took, handling);
-        let status = stored.head.status;
-        // RFC 9110 section 8.6: no length where there can be no content.
-        if status != StatusCode::NO_CONTENT && !response.headers().contains_key(CONTENT_LENGTH) {
-            response
-                .headers_mut()
-                .insert(CONTENT_LENGTH, HeaderValue::from(stored.body.len()));
+        let body = CacheBody::stored(stored.body.clone());
+        let response = self.assemble(&stored.head, body, age, took, handling);
+        let response = match &asked.conditions {
+            Some(conditions) => select(response, stored, conditions, asked.head_only),
+            None => response,
+        };
+        match asked.head_only {
+            true => without_body(response, stored.body.len()),
+            false => response,
         }
-        response
     }
 
     /// An answer whose body is still on its way.
     pub(crate) fn streamed<B>(
         &self,
-        asked: Asked,
+        asked: &Asked,
         partial: Partial,
         took: Duration,
         handling: Handling,
@@ -175,7 +179,12 @@ impl Route {
             true => CacheBody::untold(),
             false => CacheBody::streaming(partial.body, partial.length),
         };
-        self.assemble(&partial.head, body, age, took, handling)
+        let response = self.assemble(&partial.head, body, age, took, handling);
+        // Parts can be given of what is there as a whole only; until then it is given as a whole.
+        match &asked.conditions {
+            Some(conditions) => under_conditions(response, conditions),
+            None => response,
+        }
     }
 
     fn assemble<B>(
@@ -247,7 +256,7 @@ impl Route {
     /// An answer of our own, for want of another.
     pub(crate) fn problem<B>(
         &self,
-        asked: Asked,
+        asked: &Asked,
         problem: Problem,
         fwd: &'static str,
     ) -> Response<CacheBody<B>> {

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName,
-    HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use http::{HeaderMap, Response, StatusCode};
 
+use crate::conditions::opaque;
 use crate::response::StoredResponse;
 
 /// Makes a request conditional on what is kept, where that has a validator: true if it has.
@@ -36,7 +37,7 @@ const OF_THE_BODY: [HeaderName; 4] = [
 pub(crate) fn confirmed(kept: &StoredResponse, fields: &HeaderMap) -> Option<Response<Bytes>> {
     let mut merged = kept.head.origin_fields();
     if let (Some(theirs), Some(ours)) = (fields.get(ETAG), merged.get(ETAG))
-        && opaque(theirs) != opaque(ours)
+        && opaque(theirs.as_bytes()) != opaque(ours.as_bytes())
     {
         return None;
     }
@@ -61,10 +62,4 @@ fn response(kept: &StoredResponse, fields: HeaderMap) -> Response<Bytes> {
     *response.status_mut() = kept.head.status;
     *response.headers_mut() = fields;
     response
-}
-
-/// An entity tag without its mark of weakness (RFC 9110 section 8.8.3.2).
-fn opaque(tag: &HeaderValue) -> &[u8] {
-    let tag = tag.as_bytes();
-    tag.strip_prefix(b"W/").unwrap_or(tag)
 }

@@ -11,6 +11,7 @@ use tower_swr_core::{KeyText, Look, Mode, Refresh};
 
 use crate::body::{BoxError, CacheBody};
 use crate::call::{call, call_uncounted};
+use crate::conditions::Conditions;
 use crate::exchange::Exchange;
 use crate::future::ResponseFuture;
 use crate::key;
@@ -61,12 +62,9 @@ where
             return self.forward(request);
         }
         let mut text = self.route.scope.key.clone();
-        if let Err(reason) = self.write_key(&request, &mut text) {
-            return self.bypass(request, reason);
-        }
-        let asked = Asked {
-            head_only: request.method() == Method::HEAD,
-            began: self.route.shared.engine.now(),
+        let asked = match self.admit(&request, &mut text) {
+            Ok(asked) => asked,
+            Err(reason) => return self.bypass(request, reason),
         };
         let found = question::look(&mut text, &self.route, request.headers(), asked.began);
         if let Look::Serve {
@@ -76,8 +74,8 @@ where
         } = &found.look
             && let Held::Response(stored) = entry.value()
         {
-            let response = (self.route).kept(asked, entry, stored, *age, None, Duration::ZERO);
-            if *refresh && let Some(turn) = self.reserve_refresh(&text, asked) {
+            let response = (self.route).kept(&asked, entry, stored, *age, None, Duration::ZERO);
+            if *refresh && let Some(turn) = self.reserve_refresh(&text, &asked) {
                 let (question, _) = Question::new(&text, found, asked);
                 Exchange::new(&self.route, &self.inner, request, question).refresh(turn);
             }
@@ -91,18 +89,24 @@ where
 
 impl<S> CacheService<S> {
     /// Writes the key of `request` into `text`, or says why the cache is not asked.
-    fn write_key<A: Body>(&self, request: &Request<A>, text: &mut KeyText) -> Result<(), Bypass> {
+    fn admit<A: Body>(&self, request: &Request<A>, text: &mut KeyText) -> Result<Asked, Bypass> {
         if self.route.mode() == Mode::Off {
             return Err(Bypass::Off);
         }
         let settings = self.route.scope.settings();
         let noted = request::admit(request, settings)?;
-        key::write(text, request, &noted, settings)
+        key::write(text, request, &noted, settings)?;
+        let conditions = || Arc::new(Conditions::of(request.headers()));
+        Ok(Asked {
+            head_only: request.method() == Method::HEAD,
+            began: self.route.shared.engine.now(),
+            conditions: noted.is_conditional.then(conditions),
+        })
     }
 
     /// The right to refresh what the request was answered with, unless somebody has it. A `HEAD` never gets it: it
     /// cannot stand in for a `GET`, for which a route may have another handler.
-    fn reserve_refresh(&self, text: &KeyText, asked: Asked) -> Option<Refresh> {
+    fn reserve_refresh(&self, text: &KeyText, asked: &Asked) -> Option<Refresh> {
         if asked.head_only {
             return None;
         }

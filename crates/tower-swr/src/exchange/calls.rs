@@ -89,7 +89,7 @@ where
         let limit = route.scope.policy.origin_timeout;
         let answered = in_time(&route, limit, call(&route, service, request)).await;
         let Some(answered) = answered else {
-            return Ok(route.problem(question.asked, Problem::from(&Lost::TimedOut), fwd));
+            return Ok(route.problem(&question.asked, Problem::from(&Lost::TimedOut), fwd));
         };
         let response = route.counted(answered)?;
         // What a HEAD brings says nothing of a GET, for which there may be another handler.
@@ -119,10 +119,10 @@ where
             Some(_) => Some(StaleReason::Error),
         };
         if let (Some(reason), Some(old)) = (reason, old) {
-            return Ok(route.stale(question.asked, &old, reason, fwd));
+            return Ok(route.stale(&question.asked, &old, reason, fwd));
         }
         let Some(answered) = answered else {
-            return Ok(route.problem(question.asked, Problem::from(&Lost::TimedOut), fwd));
+            return Ok(route.problem(&question.asked, Problem::from(&Lost::TimedOut), fwd));
         };
         let response = route.counted(answered)?;
         let mut handling = passed(fwd, response.status(), Some("head"));
@@ -174,7 +174,7 @@ impl Leader {
         outcome: Outcome<Held, Partial>,
         mut mine: oneshot::Receiver<Own<B, E>>,
     ) -> Answered<B, E> {
-        let (route, asked, fwd) = (&self.route, self.question.asked, self.fwd);
+        let (route, asked, fwd) = (&self.route, &self.question.asked, self.fwd);
         Ok(match outcome {
             Outcome::Landed(landed) => route.landed(asked, landed, Verb::Miss, fwd),
             Outcome::Stale(entry, reason) => route.stale(asked, &entry, reason, fwd),
@@ -199,7 +199,7 @@ impl Leader {
                 route.passed(question, response.map(CacheBody::stored), handling)
             }
             Some(Own::Error(_)) | None => {
-                route.problem(question.asked, Problem::Interrupted, self.fwd)
+                route.problem(&question.asked, Problem::Interrupted, self.fwd)
             }
         }
     }

@@ -146,7 +146,7 @@ where
 
     /// What came of waiting for somebody else's call.
     fn collapsed(&self, outcome: Outcome<Held, Partial>, fwd: &'static str) -> Waited<B> {
-        let (route, asked) = (&self.route, self.question.asked);
+        let (route, asked) = (&self.route, &self.question.asked);
         Waited::Answered(match outcome {
             Outcome::Landed(landed) if fits(&landed, self.request.headers()) => {
                 route.landed(asked, landed, Verb::Collapsed, fwd)
@@ -170,7 +170,7 @@ where
         let took = self.question.asked.took(self.route.shared.engine.now());
         Some(
             self.route
-                .kept(self.question.asked, entry, stored, age, None, took),
+                .kept(&self.question.asked, entry, stored, age, None, took),
         )
     }
 

@@ -4,6 +4,7 @@ mod adversarial;
 mod among_tower;
 mod among_tower_http;
 mod basics;
+mod conditions;
 mod control;
 mod cookies;
 mod failure;
