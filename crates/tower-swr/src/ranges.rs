@@ -1,9 +1,7 @@
 //! Parts of a whole body (RFC 9110 section 14).
 
 use std::fmt::Write as _;
-use std::hash::{BuildHasher as _, RandomState};
 use std::ops::RangeInclusive;
-use std::sync::LazyLock;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -102,7 +100,7 @@ pub(crate) fn cut(body: &Bytes, parts: &[RangeInclusive<u64>], fields: &mut Head
         set(fields, &content_range(part, length));
         return slice(body, part);
     }
-    let (boundary, content_type) = (&*BOUNDARY, fields.get(CONTENT_TYPE).cloned());
+    let (boundary, content_type) = (boundary(body), fields.get(CONTENT_TYPE).cloned());
     let mut multipart = BytesMut::new();
     for part in parts {
         let _ = write!(multipart, "--{boundary}\r\n");
@@ -132,13 +130,10 @@ pub(crate) fn unsatisfiable(length: usize, fields: &mut HeaderMap) {
     set(fields, &format!("bytes */{length}"));
 }
 
-/// A line that no body has in it, since nobody outside can know it.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "a name without meaning; nothing is decided by it"
-)]
-static BOUNDARY: LazyLock<String> =
-    LazyLock::new(|| format!("part{:016x}", RandomState::new().hash_one("boundary")));
+/// What no line of `body` can be: nobody can write a hash into what it is the hash of.
+fn boundary(body: &Bytes) -> String {
+    blake3::hash(body).to_hex()[..32].to_owned()
+}
 
 fn content_range(part: &RangeInclusive<u64>, length: usize) -> String {
     format!("bytes {}-{}/{length}", part.start(), part.end())
@@ -233,8 +228,8 @@ mod tests {
         let cut = cut(&body, &[0..=1, 8..=9], &mut fields);
         let expected = "--B\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/10\r\n\r\n01\r\n\
                         --B\r\nContent-Type: text/plain\r\nContent-Range: bytes 8-9/10\r\n\r\n89\r\n--B--\r\n";
-        assert_eq!(cut, expected.replace('B', &BOUNDARY).as_bytes());
-        let kind = format!("multipart/byteranges; boundary={}", *BOUNDARY);
+        assert_eq!(cut, expected.replace('B', &boundary(&body)).as_bytes());
+        let kind = format!("multipart/byteranges; boundary={}", boundary(&body));
         assert_eq!(fields[CONTENT_TYPE], kind);
         assert!(!fields.contains_key(CONTENT_RANGE));
     }
