@@ -9,8 +9,12 @@
 //! Who comes first gets a [`Leader`] and owes a landing; everybody, the first included, may hold a [`Waiter`]. A flight
 //! never outlives its leader: dropping it, for whatever reason, closes the flight and tells the waiters that it is lost.
 //!
+//! An answer may turn out to belong to another key than the one it was asked for by (a variant). Where it is still under
+//! way then, its leader opens the very same flight [under that key, too](Leader::also_under), before anybody is led
+//! there; `close` closes both.
+//!
 //! Invariants, checked by a model of all interleavings (`tests/loom_flights`):
-//! * one key has at most one open flight, so at most one leader that newcomers wait for;
+//! * one key has at most one open flight, so at most one leader that newcomers wait for, whichever of its keys it is;
 //! * who joined is woken by the landing or by the leader's drop, never left behind;
 //! * the first landing stands;
 //! * a leader that was replaced after an invalidation does not close its successor's flight.
@@ -161,6 +165,18 @@ impl<K: Hash + Eq, A> Table<K, A> {
         // The map uses a hash's low bits and its top seven: the shards take from the middle.
         let hash = BuildKeyHasher::default().hash_one(key) >> 32;
         self.shards[hash as usize % self.shards.len()].lock()
+    }
+
+    /// Opens `flight` under `key` where no other is open that was born in `oldest` or later.
+    fn open(&self, key: K, flight: &Arc<Flight<A>>, oldest: u64) -> bool {
+        let mut shard = self.shard(&key);
+        if shard.get(&key).is_some_and(|open| open.born >= oldest) {
+            return false;
+        }
+        let replaced = shard.insert(key, Arc::clone(flight));
+        drop(shard);
+        drop(replaced);
+        true
     }
 
     /// Removes `flight`, unless another has taken its place.
