@@ -49,7 +49,7 @@ pub mod testing;
 pub use cache::{
     Answer, Beside, Cache, CacheBuilder, CacheStats, Ending, Fate, Fetched, Fill, FlightPolicy,
     GetError, Joined, Keep, Landed, Look, Made, NoPartial, Outcome, Product, Purpose, Refresh,
-    Rest, StaleReason, Waiting,
+    Remember, Rest, StaleReason, Waiting,
 };
 pub use clock::{Clock, Moment, Sleep, SystemClock};
 pub use decision::Mode;

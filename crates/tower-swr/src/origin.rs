@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Body;
 use tokio::sync::oneshot;
 use tower_service::Service;
-use tower_swr_core::{Entry, Fetched, Key};
+use tower_swr_core::{Entry, Fetched, Key, Remember};
 
 use crate::body::BoxError;
 use crate::call::call;
@@ -87,7 +87,9 @@ where
                 tracing::debug!(reason = reason.token(), "not to be shared");
                 let remember = reason.remembered() && !response.status().is_server_error();
                 send(own, Own::Response(response, reason));
-                Fetched::Pass { remember }
+                Fetched::Pass {
+                    remember: remember.then(Remember::default),
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use tower_swr_core::{Beside, Entry, Fetched, Keep, Key, Lifetime, Moment, Product};
+use tower_swr_core::{Beside, Entry, Fetched, Keep, Key, Lifetime, Moment, Product, Remember};
 
 use crate::body::BoxError;
 use crate::gate::Admitted;
@@ -53,7 +53,7 @@ impl Sharing {
             .old_response()
             .and_then(|old| revalidation::confirmed(old, fields));
         let Some(response) = confirmed else {
-            return Fetched::Pass { remember: false };
+            return Fetched::Pass { remember: None };
         };
         match self.gate(&response) {
             Ok(admitted) => {
@@ -67,7 +67,7 @@ impl Sharing {
                 .await
             }
             Err(reason) => Fetched::Pass {
-                remember: reason.remembered(),
+                remember: reason.remembered().then(Remember::default),
             },
         }
     }
@@ -206,6 +206,7 @@ impl Sharing {
             is_kept: matches!(keep, Keep::Store(_)),
         };
         let selection = place.selection;
+        let whole_key = key.clone();
         let finish = move |body| {
             product(
                 StoredResponse {
@@ -221,6 +222,7 @@ impl Sharing {
         Fetched::Stream {
             partial,
             keep: open_to_newcomers(keep, initial_age),
+            key: whole_key,
             beside: place.beside,
             rest: Box::pin(recording.run(finish)),
         }

@@ -8,10 +8,13 @@
 //!    in a task of its own, and then waits like everybody else: a client that hangs up harms nobody.
 
 mod builder;
+mod call;
 mod commit;
 mod fetched;
 mod fill;
 mod get;
+mod standing_in;
+mod stream;
 mod waiting;
 
 use std::fmt;
@@ -23,7 +26,7 @@ use futures_util::future::{Either, select};
 use tokio_util::task::TaskTracker;
 
 pub use builder::CacheBuilder;
-pub use fetched::{Answer, Beside, Ending, Fate, Fetched, Keep, Landed, Product, Rest};
+pub use fetched::{Answer, Beside, Ending, Fate, Fetched, Keep, Landed, Product, Remember, Rest};
 pub use fill::Fill;
 pub use get::{GetError, Made, NoPartial};
 pub use waiting::{Outcome, StaleReason, Waiting};
@@ -261,9 +264,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
 
     /// Forgets that answers of `key` may not be shared.
     pub fn forget_uncacheable(&self, key: &KeyRef<'_>) {
-        if let Some(Slot::Uncacheable(_)) = self.shared.near.get(key) {
-            self.shared.near.remove(key);
-        }
+        let near = &self.shared.near;
+        near.remove_if(key, |there| matches!(there, Slot::Uncacheable(_)));
     }
 
     /// Removes what was invalidated from the store, so that the stamps of the invalidations can go, too.

@@ -10,7 +10,7 @@ use crate::support::{Call, House, Origin, Request, key, minute, secs};
 use futures_util::FutureExt;
 use tower_swr_core::testing::{Heard, ManualClock};
 use tower_swr_core::{
-    Cache, CacheBuilder, FlightPolicy, GetError, Look, Made, MemorySettings, TokioSpawn,
+    Cache, CacheBuilder, FlightPolicy, GetError, Look, Made, MemorySettings, Outcome, TokioSpawn,
 };
 
 /// Two who ask for `a`, the first with `origin`, and the origin's task has run as far as it can.
@@ -52,6 +52,32 @@ fn a_panic_is_caught_and_told_to_all_who_wait() {
     }
     assert_eq!(house.observer.heard(), [Heard::Panicked]);
     assert_eq!(house.origin.running(), 0);
+    assert_free(&house);
+}
+
+/// Panics when it is dropped, as what an origin holds may.
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("a panic without a message"));
+    }
+}
+
+#[test]
+fn a_panic_while_a_slow_call_is_cancelled_is_caught() {
+    let house = impatient(secs(5), secs(60));
+    let origin = house.origin.call(async {
+        let _held = PanicsOnDrop;
+        std::future::pending().await
+    });
+    let requests = two_asking(&house, origin);
+    house.clock.advance(secs(5));
+    house.tasks.poll_all();
+    for mut request in requests {
+        assert!(matches!(request.now(), Some(Err(GetError::OriginTimedOut))));
+    }
+    assert_eq!(house.observer.heard(), [Heard::TimedOut]);
     assert_free(&house);
 }
 
@@ -128,6 +154,20 @@ fn who_waits_has_a_deadline_of_their_own_and_the_fill_goes_on() {
 }
 
 #[test]
+fn who_has_waited_before_waits_for_what_is_left() {
+    let house = impatient(secs(60), secs(5));
+    let fill = house.lead(&key("a"));
+    let mut waiting = [3, 9].map(|left| fill.waiting().within(secs(left)));
+    assert!(waiting.iter_mut().all(|one| one.now_or_never().is_none()));
+    house.clock.advance(secs(3));
+    let timed_out = waiting.each_mut().map(|one| one.now_or_never().is_some());
+    assert_eq!(timed_out, [true, false]);
+    house.clock.advance(secs(2));
+    let [_, policy] = waiting;
+    assert!(matches!(policy.now_or_never(), Some(Outcome::WaitTimedOut)));
+}
+
+#[test]
 fn no_timer_is_left_behind() {
     let house = House::new();
     let requests = two_asking(&house, house.origin.hangs());
@@ -154,6 +194,7 @@ fn tasks_that_are_dropped_leave_nobody_hanging() {
         assert_eq!(house.origin.running(), 0);
     }
     assert_eq!(house.origin.cancelled(), 1, "the one that had begun");
+    assert_eq!(house.observer.heard(), [Heard::Dropped; 2]);
     assert_free(&house);
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{House, key, minute, whole};
-use tower_swr_core::{Fetched, Keep, Made, Product};
+use tower_swr_core::{Fetched, Keep, Made, Product, Remember};
 
 const CAPACITY: u64 = 1 << 20;
 
@@ -39,7 +39,12 @@ fn values_stay_within_their_bytes() {
 fn remembered_keys_count_too() {
     let house = House::new();
     for name in 0..10_000 {
-        house.fill(&key(&format!("{name}")), Fetched::Pass { remember: true });
+        house.fill(
+            &key(&format!("{name}")),
+            Fetched::Pass {
+                remember: Some(Remember::default()),
+            },
+        );
     }
     let stats = house.cache.stats();
     assert!(stats.bytes <= CAPACITY, "{stats:?}");

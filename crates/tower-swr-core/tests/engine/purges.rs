@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::support::{House, key, minute, secs, whole};
 use futures_util::FutureExt;
 use tower_swr_core::{
-    Answer, Fetched, Fill, Joined, Keep, Key, KeyText, Landed, NoPartial, Outcome, Product,
-    Purpose, Subject,
+    Answer, Fetched, Fill, Joined, Keep, Key, KeyText, Landed, Lifetime, NoPartial, Outcome,
+    Product, Purpose, Remember, Subject,
 };
 
 type Purge = fn(&House);
@@ -56,6 +56,26 @@ fn what_is_purged_does_not_stand_in_for_failures_either() {
     house.clock.advance(secs(200));
     let fill = house.lead(&key("a"));
     assert!(fill.old().is_none());
+}
+
+#[test]
+fn what_is_purged_while_somebody_waits_does_not_stand_in_for_them() {
+    let house = House::new();
+    house.keep(
+        &key("a"),
+        1,
+        Lifetime::fresh_for(secs(60)).stale_if_error(secs(3600)),
+    );
+    house.clock.advance(secs(60));
+    let fill = house.lead(&key("a"));
+    let old = Arc::clone(fill.old().expect("it is kept"));
+    let [mut lost, mut late] = [(); 2].map(|()| fill.waiting().or_stale(Arc::clone(&old)));
+    assert!((&mut lost).now_or_never().is_none() && (&mut late).now_or_never().is_none());
+    purge_a(&house);
+    house.clock.advance(secs(1));
+    assert!(matches!(late.now_or_never(), Some(Outcome::WaitTimedOut)));
+    drop(fill);
+    assert!(matches!(lost.now_or_never(), Some(Outcome::Lost(_))));
 }
 
 #[test]
@@ -117,7 +137,12 @@ fn a_resource_is_purged_with_its_variants_narrowly_or_widely() {
 fn an_uncacheable_key_is_forgotten_by_a_purge() {
     for (how, purge) in PURGES {
         let house = House::new();
-        house.fill(&key("a"), Fetched::Pass { remember: true });
+        house.fill(
+            &key("a"),
+            Fetched::Pass {
+                remember: Some(Remember::default()),
+            },
+        );
         assert!(house.is_uncacheable(&key("a")), "by {how}");
         purge(&house);
         assert!(!house.is_uncacheable(&key("a")), "by {how}");
@@ -217,8 +242,10 @@ fn late_answers() -> Vec<Fetched<u32, NoPartial>> {
             product: too_large,
             beside: None,
         },
-        Fetched::Pass { remember: false },
-        Fetched::Pass { remember: true },
+        Fetched::Pass { remember: None },
+        Fetched::Pass {
+            remember: Some(Remember::default()),
+        },
         Fetched::Failed(Arc::new(crate::support::Refused)),
     ]
 }
