@@ -56,15 +56,17 @@ impl CacheBuilder {
     ///
     /// # Panics
     ///
-    /// Where none may run: nothing would ever be refreshed.
+    /// Where none may run or wait.
     #[must_use]
     #[track_caller]
     pub fn refreshes(mut self, limits: QueueLimits) -> Self {
         assert!(
-            limits.running > 0 && limits.waiting > 0,
-            "QueueLimits with running = {} and waiting = {}: allow at least 1 of each, or nothing is ever refreshed",
+            limits.running > 0 && limits.waiting > 0 && limits.waiting_per_scope > 0,
+            "QueueLimits with running = {}, waiting = {} and waiting_per_scope = {}: allow at least 1 of each, or \
+             nothing is ever refreshed in time",
             limits.running,
-            limits.waiting
+            limits.waiting,
+            limits.waiting_per_scope
         );
         self.refreshes = limits;
         self
@@ -112,7 +114,7 @@ impl CacheBuilder {
                 flights: Flights::new(),
                 invalidations: Invalidations::default(),
                 origin_calls: Arc::default(),
-                queue: RefreshQueue::new(self.refreshes, Arc::clone(&spawn)),
+                queue: RefreshQueue::new(self.refreshes, Arc::clone(&spawn), tasks.clone()),
                 tasks,
                 mode: AtomicU8::default(),
                 clock: self.clock,

@@ -65,7 +65,7 @@ pub struct FlightPolicy {
     pub soft_timeout: Duration,
     /// How long a key is remembered as one whose answers may not be shared. Default 120 s.
     pub uncacheable_for: Duration,
-    /// How many refreshes of the scope run at one time. Default 16.
+    /// How many refreshes of the scope run at one time; with 0, one does. Default 16.
     pub refreshes: usize,
     /// Jitter and back-off.
     pub refresh: RefreshPolicy,
@@ -210,7 +210,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         Some(Waiting::new(self.clone(), waiter, Arc::clone(policy)))
     }
 
-    /// Asks for the right to refresh `key`: none is given while somebody has it, or while the queue is full or closed.
+    /// Asks for the right to refresh `key`: none is given while somebody has it, while the queue is full of those who
+    /// have to wait like this one, or once it is closed.
     #[must_use]
     pub fn reserve_refresh(&self, key: &KeyRef<'_>, policy: &FlightPolicy) -> Option<Refresh> {
         match self.shared.queue.reserve(key, policy.refreshes) {
