@@ -147,9 +147,15 @@ pub enum Purpose {
 }
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
-    /// Looks `key` up at the time `now`, and decides.
+    /// Looks `key` up at the time `now`, and decides. In [`Mode::Off`] it finds nothing.
     #[must_use]
     pub fn look(&self, key: &KeyRef<'_>, mode: Mode, now: Moment) -> Look<V> {
+        if mode == Mode::Off {
+            return Look::Fetch {
+                old: None,
+                fallback: false,
+            };
+        }
         let slot = self.shared.near.get(key);
         match slot.filter(|slot| slot.admitted_by(&self.shared.invalidations)) {
             Some(Slot::Kept(entry)) => judge(entry, mode, now),
@@ -163,7 +169,9 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
 
     /// Joins the flight of `key`, or begins one.
     ///
-    /// Who would begin one looks once more first: the flight that was missed may have landed since.
+    /// Who would begin one looks once more first: the flight that was missed may have landed since. It does not look at
+    /// the [mode](Cache::mode), since a caller may have one of its own: whoever is in [`Mode::Off`] does not join, and
+    /// what comes of a flight is kept as [`Fetched`] says.
     #[must_use]
     pub fn join(
         &self,
@@ -171,7 +179,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         policy: &Arc<FlightPolicy>,
         purpose: Purpose,
     ) -> Joined<V, P> {
-        // In this order: a purge between the two makes the flight younger than it is old.
+        // In this order: a purge between the two then counts as one before the flight, which is right, since its origin
+        // call has not begun. The other way round it would detach a flight that nobody has joined yet.
         let oldest = self.shared.invalidations.newest(&key.subjects());
         let born = self.shared.invalidations.epoch();
         let leader = match self.shared.flights.join(key, born.count(), oldest.count()) {
@@ -180,7 +189,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
             }
             Join::Leader(leader) => leader,
         };
-        // Whoever may serve something older did so before: a scope need not be switched like the whole.
+        // As normal, whatever the cache's mode is: this only looks for what a flight has left in the meantime. Who may
+        // serve something older, in the mode they are in, found it before they joined.
         let old = match self.look(key, Mode::Normal, self.now()) {
             Look::Fetch { old, .. } => old,
             Look::Serve {
@@ -279,7 +289,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         invalidations.forget(swept);
     }
 
-    /// Switches the whole cache, from the next request on.
+    /// Switches the whole cache, from the next request on: [`Cache::get`] goes by it. Who looks and joins on their own
+    /// says in which mode they look, and, for a call that ends in [`Mode::Off`], that its answer is not kept.
     pub fn set_mode(&self, mode: Mode) {
         self.shared.mode.store(mode as u8, Ordering::Relaxed);
     }

@@ -154,6 +154,7 @@ impl<K: Hash + Eq, A> Flights<K, A> {
     }
 
     /// Whether no flight is open.
+    #[cfg(tower_swr_loom)]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

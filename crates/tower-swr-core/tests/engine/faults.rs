@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::support::{Call, House, Origin, Request, key, minute, secs};
 use futures_util::FutureExt;
-use tower_swr_core::testing::{Heard, ManualClock};
+use tower_swr_core::testing::{Heard, ManualClock, ManualSpawn};
 use tower_swr_core::{
     Cache, CacheBuilder, FlightPolicy, GetError, Look, Made, MemorySettings, Outcome, TokioSpawn,
 };
@@ -228,6 +228,22 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
         assert!(matches!(answer, Some(Err(GetError::Dropped))));
     }
     assert_eq!((origin.calls(), cache.stats().flights), (0, 0));
+}
+
+/// A task that runs elsewhere is waited for without a runtime of one's own; only deadlines need one.
+#[test]
+fn without_a_runtime_a_wait_on_the_systems_clock_does_not_panic() {
+    let tasks = ManualSpawn::default();
+    let builder = CacheBuilder::new(MemorySettings::new(1 << 20));
+    let cache: Cache<u32> = builder.spawn(tasks.clone()).build();
+    let (policy, origin) = (Arc::new(FlightPolicy::default()), Origin::default());
+    let key = key("a");
+    let key = key.borrowed();
+    let mut request = Box::pin(cache.get(&key, &policy, origin.makes(1, minute())));
+    assert!(request.as_mut().now_or_never().is_none());
+    tasks.poll_all();
+    let answer = request.now_or_never().expect("the origin has answered");
+    assert_eq!(answer.map(|entry| *entry.value()).ok(), Some(1));
 }
 
 /// What is kept is served without a runtime, too; only its refreshes are lost.

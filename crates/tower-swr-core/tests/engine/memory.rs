@@ -113,3 +113,11 @@ fn flights_and_queued_refreshes_end_with_what_runs() {
     assert_eq!((stats.flights, stats.entries, house.tasks.len()), (0, 0, 0));
     assert_eq!(house.clock.sleepers(), 0);
 }
+
+#[test]
+fn the_largest_weight_there_is_is_too_large_and_nothing_worse() {
+    let house = House::new();
+    house.fill(&key("a"), weighing(1, usize::MAX));
+    let stats = house.cache.stats();
+    assert_eq!((stats.entries, stats.refused), (0, 1));
+}
