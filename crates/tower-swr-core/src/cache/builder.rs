@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicU8;
 
 use tokio_util::task::TaskTracker;
 
+use super::purge::Sweeps;
 use super::{Cache, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::flight::Flights;
@@ -113,6 +114,7 @@ impl CacheBuilder {
                 near: MemoryStore::new(&self.memory),
                 flights: Flights::new(),
                 invalidations: Invalidations::default(),
+                sweeps: Sweeps::default(),
                 origin_calls: Arc::default(),
                 queue: RefreshQueue::new(self.refreshes, Arc::clone(&spawn), tasks.clone()),
                 tasks,

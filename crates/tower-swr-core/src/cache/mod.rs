@@ -13,6 +13,7 @@ mod commit;
 mod fetched;
 mod fill;
 mod get;
+mod purge;
 mod standing_in;
 mod stream;
 mod waiting;
@@ -29,6 +30,7 @@ pub use builder::CacheBuilder;
 pub use fetched::{Answer, Beside, Ending, Fate, Fetched, Keep, Landed, Product, Remember, Rest};
 pub use fill::Fill;
 pub use get::{GetError, Made, NoPartial};
+use purge::Sweeps;
 pub use waiting::{Outcome, StaleReason, Waiting};
 
 use crate::clock::{Clock, Moment};
@@ -36,7 +38,7 @@ use crate::decision::{Decision, Kept, Mode, decide};
 use crate::entry::{Entry, Slot};
 use crate::flight::{Flights, Join, Landing};
 use crate::invalidation::Invalidations;
-use crate::key::{Key, KeyRef, Subject};
+use crate::key::{Key, KeyRef};
 use crate::lifetime::Freshness;
 use crate::observe::{Event, Observer};
 use crate::origin_calls::OriginCalls;
@@ -93,6 +95,7 @@ struct Shared<V, P> {
     near: MemoryStore<V>,
     flights: Flights<Key, Landed<V, P>>,
     invalidations: Invalidations,
+    sweeps: Sweeps,
     origin_calls: Arc<OriginCalls>,
     queue: RefreshQueue,
     tasks: TaskTracker,
@@ -232,61 +235,6 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
                 None
             }
         }
-    }
-
-    /// Invalidates everything that concerns `subject`: what is stored does not count any more, and who waits for a
-    /// flight gets its answer, but nobody joins it and it stores nothing. Call it *after* what the values are made of
-    /// has changed.
-    ///
-    /// Keys belong to the resources that were marked in them, and to their scope:
-    ///
-    /// ```
-    /// # use tower_swr_core::{Cache, CacheBuilder, KeyText, MemorySettings};
-    /// # let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).build();
-    /// let mut key = KeyText::new("rows");
-    /// key.push(b"customers");
-    /// key.end_resource(); // the table
-    /// key.push(b"7");
-    /// key.end_resource(); // the row
-    /// cache.purge(key.key().resource()); // the row
-    ///
-    /// let mut table = KeyText::new("rows");
-    /// table.push(b"customers");
-    /// cache.purge(table.key().resource()); // the whole table
-    /// cache.purge(table.key().scope_subject()); // all rows
-    /// ```
-    pub fn purge(&self, subject: Subject) {
-        if self.shared.invalidations.invalidate(subject) {
-            self.sweep();
-        }
-    }
-
-    /// Invalidates everything.
-    pub fn purge_all(&self) {
-        self.shared.invalidations.invalidate_all();
-        self.sweep();
-    }
-
-    /// Removes what is kept under exactly `key`. A fill that runs stores its value all the same: to invalidate, see
-    /// [`Cache::purge`].
-    pub fn remove(&self, key: &KeyRef<'_>) {
-        self.shared.near.remove(key);
-    }
-
-    /// Forgets that answers of `key` may not be shared.
-    pub fn forget_uncacheable(&self, key: &KeyRef<'_>) {
-        let near = &self.shared.near;
-        near.remove_if(key, |there| matches!(there, Slot::Uncacheable(_)));
-    }
-
-    /// Removes what was invalidated from the store, so that the stamps of the invalidations can go, too.
-    fn sweep(&self) {
-        let invalidations = &self.shared.invalidations;
-        let swept = invalidations.epoch();
-        self.shared
-            .near
-            .retain(|slot| slot.admitted_by(invalidations));
-        invalidations.forget(swept);
     }
 
     /// Switches the whole cache, from the next request on: [`Cache::get`] goes by it. Who looks and joins on their own

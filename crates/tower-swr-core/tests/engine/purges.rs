@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::support::{House, key, minute, secs, whole};
 use futures_util::FutureExt;
 use tower_swr_core::{
-    Answer, Fetched, Fill, Joined, Keep, Key, KeyText, Landed, Lifetime, NoPartial, Outcome,
+    Answer, Fetched, Fill, Joined, Keep, Key, KeyText, Landed, Lifetime, Made, NoPartial, Outcome,
     Product, Purpose, Remember, Subject,
 };
 
@@ -172,9 +172,7 @@ fn a_purge_detaches_the_flight_and_those_who_wait_get_its_answer() {
         house.tasks.poll_all();
         assert_eq!(house.origin.running(), 2, "a call of its own, by {how}");
         house.assert_no_violation();
-        answer
-            .send(tower_swr_core::Made::new(1, minute()))
-            .expect("it runs");
+        answer.send(Made::new(1, minute())).expect("it runs");
         house.tasks.poll_all();
         assert_eq!(before.now().map(Result::ok), Some(Some(1)), "by {how}");
         assert!(
@@ -182,9 +180,7 @@ fn a_purge_detaches_the_flight_and_those_who_wait_get_its_answer() {
             "not with the answer of a purged flight"
         );
         assert_eq!(house.kept(&key("a")), None, "stores nothing, by {how}");
-        newer
-            .send(tower_swr_core::Made::new(2, minute()))
-            .expect("it runs");
+        newer.send(Made::new(2, minute())).expect("it runs");
         house.tasks.poll_all();
         assert_eq!(after.now().map(Result::ok), Some(Some(2)));
         assert_eq!(house.kept(&key("a")), Some(2));
@@ -346,6 +342,31 @@ fn seventy_thousand_purges_lose_nothing_valid_and_revive_nothing() {
         house.keep(name, 2, minute());
     }
     assert!(purged.iter().all(|name| house.kept(name) == Some(2)));
+}
+
+#[test]
+fn many_purges_do_not_detach_a_flight_that_none_of_them_concerns() {
+    let house = House::new();
+    let mut answers = Vec::new();
+    for name in ["a", "purged"] {
+        let (answer, origin) = house.origin.waits();
+        let mut request = house.get(&key(name), origin);
+        assert!(request.now().is_none());
+        house.tasks.poll_all();
+        answers.push((answer, request));
+    }
+    house.cache.purge(key("purged").borrowed().resource());
+    for number in 0..70_000 {
+        house.cache.purge(subject(number));
+    }
+    let attend = |name: &str| house.cache.attend(&key(name).borrowed(), &house.policy);
+    assert!(attend("a").is_some() && attend("purged").is_none());
+    for (answer, _request) in answers {
+        answer.send(Made::new(1, minute())).expect("it runs");
+    }
+    house.tasks.poll_all();
+    assert_eq!(house.kept(&key("a")), Some(1));
+    assert_eq!(house.kept(&key("purged")), None);
 }
 
 #[test]
