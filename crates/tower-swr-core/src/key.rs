@@ -14,7 +14,8 @@ use equivalent::Equivalent;
 /// One hash for the whole process, keyed at random: nobody outside can choose keys that collide.
 static HASHER: LazyLock<ahash::RandomState> = LazyLock::new(ahash::RandomState::new);
 
-/// What an invalidation may concern: a scope, a resource, a tag. A keyed hash of its name.
+/// What an invalidation may concern: a scope, or a resource as marked by [`KeyText::end_resource`]. A keyed hash of its
+/// name.
 ///
 /// Two subjects that collide are invalidated together, which costs a refresh and never serves a wrong answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

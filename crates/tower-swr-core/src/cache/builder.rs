@@ -46,13 +46,6 @@ impl CacheBuilder {
         }
     }
 
-    /// How much memory the near store may use.
-    #[must_use]
-    pub fn memory(mut self, memory: MemorySettings) -> Self {
-        self.memory = memory;
-        self
-    }
-
     /// How many refreshes run and wait.
     ///
     /// # Panics

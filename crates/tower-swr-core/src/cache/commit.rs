@@ -142,7 +142,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// Keeps `slot`, of an answer that was `answered` then, unless a purge or a newer answer has overtaken it.
     fn store(&self, key: Key, slot: Slot<V>, answered: Moment) -> Fate {
         let stored = self.cache.shared.near.insert_if(key, slot, |there| {
-            self.is_current() && !there.is_some_and(|there| there.stored_at() > answered)
+            self.is_current() && there.is_none_or(|there| there.stored_at() <= answered)
         });
         if stored { Fate::Stored } else { Fate::Shared }
     }

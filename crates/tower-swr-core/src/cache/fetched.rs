@@ -34,8 +34,8 @@ pub enum Fetched<V, P> {
     },
     /// It may not be shared: everybody who waits makes a call of their own.
     Pass {
-        /// Where to remember that, so that the next ones are not held up to learn it again. What is kept under the
-        /// flight's key goes where nothing is remembered.
+        /// Where to remember that, so that the next ones are not held up to learn it again; nowhere, where this answer
+        /// says nothing of the next. An older value is removed in any case, like with [`Keep::Share`].
         remember: Option<Remember<V>>,
     },
     /// Nothing.
@@ -72,7 +72,8 @@ pub struct Remember<V> {
     pub beside: Option<Beside<V>>,
 }
 
-/// An entry that leads to others: kept until it is invalidated or makes room.
+/// An entry that leads to others: kept until it is invalidated or makes room. Written before those who wait are
+/// answered, and before what it leads to.
 #[derive(Debug)]
 pub struct Beside<V> {
     /// Where it is kept.

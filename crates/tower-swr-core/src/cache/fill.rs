@@ -64,7 +64,6 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     }
 
     /// One more who waits for the answer.
-    #[must_use]
     pub fn waiting(&self) -> Waiting<V, P> {
         Waiting::new(
             self.cache.clone(),
@@ -132,12 +131,11 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
 
     fn pass(mut self, call: OriginCall, remember: Option<Remember<V>>) {
         let (took, answered) = (self.took(), self.cache.now());
-        match remember {
-            Some(Remember { key, beside }) => {
-                self.write_beside(beside);
-                self.remember_uncacheable(key.as_ref(), answered);
-            }
-            None => self.remove_old(None, answered),
+        let key = remember.as_ref().and_then(|remember| remember.key.as_ref());
+        self.remove_old(key, answered);
+        if let Some(Remember { key, beside }) = remember {
+            self.write_beside(beside);
+            self.remember_uncacheable(key.as_ref(), answered);
         }
         drop(call);
         self.leader.close();

@@ -15,6 +15,7 @@ use crate::observe::Event;
 /// # Cancel safety
 ///
 /// Dropping it leaves the flight and everybody else who waits as they are.
+#[must_use = "a future does nothing unless it is polled"]
 pub struct Waiting<V, P> {
     cache: Cache<V, P>,
     waiter: Waiter<Landed<V, P>>,
@@ -25,7 +26,7 @@ pub struct Waiting<V, P> {
     deadline: Option<Sleep>,
 }
 
-/// What came of waiting.
+/// What came of waiting. Whoever waits has an answer for each.
 #[derive(Debug)]
 pub enum Outcome<V, P> {
     /// An answer.
@@ -42,6 +43,7 @@ pub enum Outcome<V, P> {
 
 /// Why an older value stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StaleReason {
     /// The origin failed.
     Error,
@@ -66,7 +68,6 @@ impl<V, P> Waiting<V, P> {
     }
 
     /// Lets `old` stand in where the origin fails, or does not answer within the soft timeout (RFC 5861 section 4).
-    #[must_use]
     pub fn or_stale(mut self, old: Arc<Entry<V>>) -> Self {
         self.fallback = Some(old);
         self
@@ -74,7 +75,6 @@ impl<V, P> Waiting<V, P> {
 
     /// Waits for `span` at most, from when it is first polled: for a request that has waited before. The timeouts of the
     /// policy hold all the same.
-    #[must_use]
     pub fn within(mut self, span: Duration) -> Self {
         self.within = span;
         self

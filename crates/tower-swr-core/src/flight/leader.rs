@@ -34,7 +34,6 @@ impl<K: Hash + Eq, A> Leader<K, A> {
     }
 
     /// One more who waits for the landing.
-    #[must_use]
     pub fn waiter(&self) -> Waiter<A> {
         Waiter::new(Arc::clone(&self.flight))
     }

@@ -51,6 +51,7 @@ pub enum Landing<A> {
 
 /// Why a flight brought no answer.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Lost {
     /// The task was dropped: a shutdown, or no runtime to run it on.
     Dropped,
@@ -114,6 +115,7 @@ impl<K: Hash + Eq, A> Flights<K, A> {
 
     /// Joins the open flight of `key`, or begins one in the epoch `born`. A flight that was born before `oldest` (the
     /// newest invalidation that concerns the key) is left to those who already wait for it, and a new one begins.
+    #[must_use = "who leads and drops it loses the flight"]
     pub fn join<Q>(&self, key: &Q, born: u64, oldest: u64) -> Join<K, A>
     where
         Q: Hash + Equivalent<K>,
@@ -134,6 +136,7 @@ impl<K: Hash + Eq, A> Flights<K, A> {
     }
 
     /// Joins the open flight of `key` if there is one that was not born before `oldest`; never begins one.
+    #[must_use]
     pub fn attend<Q>(&self, key: &Q, oldest: u64) -> Option<Waiter<A>>
     where
         Q: Hash + Equivalent<K>,

@@ -168,6 +168,15 @@ fn who_has_waited_before_waits_for_what_is_left() {
 }
 
 #[test]
+fn a_call_that_nothing_can_stand_in_for_has_one_timer() {
+    let house = House::new();
+    let fill = house.lead(&key("a"));
+    fill.spawn(std::future::pending());
+    house.tasks.poll_all();
+    assert_eq!(house.clock.sleepers(), 1);
+}
+
+#[test]
 fn no_timer_is_left_behind() {
     let house = House::new();
     let requests = two_asking(&house, house.origin.hangs());
