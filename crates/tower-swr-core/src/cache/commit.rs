@@ -36,8 +36,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         ));
         let fate = match product.keep {
             Keep::Store(_) => {
+                let fate = self.store(place, Slot::Kept(Arc::clone(&entry)), answered);
+                // After the value: who is led to it finds it.
                 self.write_beside(beside);
-                self.store(place, Slot::Kept(Arc::clone(&entry)), answered)
+                fate
             }
             keep => self.settle_old(keep, product.key.as_ref(), beside, answered),
         };
@@ -82,7 +84,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         Fate::Shared
     }
 
-    /// Writes what leads to the value before the value: who finds it looks for the other one, or joins its flight.
+    /// Writes what leads to the answer's place. Whatever is kept or flies there is there before anybody is led to it.
     pub(super) fn write_beside(&self, beside: Option<Beside<V>>) {
         if let Some(beside) = beside {
             let (key, slot) = self.leading(beside);

@@ -73,7 +73,7 @@ pub struct Remember<V> {
 }
 
 /// An entry that leads to others: kept until it is invalidated or makes room. Written before those who wait are
-/// answered, and before what it leads to.
+/// answered, and after what it leads to is kept or can be joined.
 #[derive(Debug)]
 pub struct Beside<V> {
     /// Where it is kept.

@@ -134,8 +134,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         let key = remember.as_ref().and_then(|remember| remember.key.as_ref());
         self.remove_old(key, answered);
         if let Some(Remember { key, beside }) = remember {
-            self.write_beside(beside);
             self.remember_uncacheable(key.as_ref(), answered);
+            self.write_beside(beside);
         }
         drop(call);
         self.leader.close();
