@@ -83,6 +83,13 @@ pub trait Clock: Debug + Send + Sync + 'static {
 
 /// The machine's own clocks, through tokio, so that `tokio::time::pause` stops it in tests.
 ///
+/// It waits on the runtime in whose context it is asked to. Outside of any runtime a wait never ends: whoever waits
+/// there is woken by what they wait for, but not by a deadline.
+///
+/// # Panics
+///
+/// A wait panics on a tokio runtime that was built without timers (`enable_time`).
+///
 /// ```
 /// use tower_swr_core::{Clock, SystemClock};
 ///
@@ -114,6 +121,9 @@ impl Clock for SystemClock {
     }
 
     fn sleep(&self, span: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep(span))
+        match tokio::runtime::Handle::try_current() {
+            Ok(_runtime) => Box::pin(tokio::time::sleep(span)),
+            Err(_none) => Box::pin(std::future::pending()),
+        }
     }
 }

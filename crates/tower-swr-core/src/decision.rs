@@ -13,6 +13,7 @@ use crate::lifetime::{Freshness, Lifetime};
 /// assert_eq!(Mode::default(), Mode::Normal);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 #[repr(u8)]
 pub enum Mode {
     /// As configured.

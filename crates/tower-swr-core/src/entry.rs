@@ -1,7 +1,7 @@
 //! What the store holds under a key.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Moment;
@@ -34,6 +34,13 @@ impl<V> Slot<V> {
         }
     }
 
+    pub(crate) fn stored_at(&self) -> Moment {
+        match self {
+            Self::Kept(entry) => entry.stored_at,
+            Self::Uncacheable(mark) => mark.stored_at,
+        }
+    }
+
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Kept(entry) => entry.weight,
@@ -56,6 +63,8 @@ pub struct Entry<V> {
     /// When to ask the origin next: moved by failures, so it is not part of the lifetime.
     refresh_due: AtomicU64,
     failures: AtomicU32,
+    /// An attempt to renew it takes long and this stands in meanwhile.
+    standing_in: AtomicBool,
 }
 
 /// What a new entry is made of, beside its value.
@@ -78,6 +87,7 @@ const OVERHEAD: usize = 96;
 impl<V> Entry<V> {
     pub(crate) fn new(value: V, birth: &Birth<'_>) -> Self {
         let due = birth.due_age.saturating_sub(birth.initial_age);
+        let own = size_of::<Self>() + birth.key.text().len() + OVERHEAD;
         Self {
             value,
             lifetime: birth.lifetime,
@@ -85,9 +95,11 @@ impl<V> Entry<V> {
             initial_age: birth.initial_age,
             valid_since: ValidSince::new(birth.born),
             subjects: birth.key.subjects(),
-            weight: size_of::<Self>() + birth.key.text().len() + OVERHEAD + birth.weight,
+            // A weight comes from outside: the largest there is must not overflow.
+            weight: own.saturating_add(birth.weight),
             refresh_due: AtomicU64::new(birth.now.after(due).to_nanos()),
             failures: AtomicU32::new(0),
+            standing_in: AtomicBool::new(false),
         }
     }
 
@@ -115,10 +127,6 @@ impl<V> Entry<V> {
         self.weight
     }
 
-    pub(crate) fn stored_at(&self) -> Moment {
-        self.stored_at
-    }
-
     pub(crate) fn admitted_by(&self, invalidations: &Invalidations) -> bool {
         invalidations.admits(&self.valid_since, &self.subjects)
     }
@@ -128,9 +136,20 @@ impl<V> Entry<V> {
         Moment::from_nanos(self.refresh_due.load(Ordering::Relaxed))
     }
 
-    /// Whether the last attempt to renew it failed.
+    /// Whether the last attempt to renew it failed, or the one that runs is slow.
     pub(crate) fn is_failing(&self) -> bool {
-        self.failures.load(Ordering::Relaxed) > 0
+        self.failures.load(Ordering::Relaxed) > 0 || self.standing_in.load(Ordering::Relaxed)
+    }
+
+    /// The origin is slow: until it says something, at the latest `until`, this stands in.
+    pub(crate) fn begin_to_stand_in(&self, until: Moment) {
+        self.standing_in.store(true, Ordering::Relaxed);
+        self.postpone_refresh(until);
+    }
+
+    pub(crate) fn end_to_stand_in(&self, now: Moment) {
+        self.standing_in.store(false, Ordering::Relaxed);
+        self.postpone_refresh(now);
     }
 
     /// Counts a failed attempt: how many there were in a row.

@@ -24,6 +24,9 @@ impl Epoch {
 /// How many stamps are kept before they are swept out: about 3 MiB.
 const MAX_STAMPS: usize = 65_536;
 
+/// How many of them a sweep spares at most, for the sake of calls that run.
+const MAX_SPARED: usize = 2 * MAX_STAMPS;
+
 /// All stamps. The epoch is only raised under the write lock, together with the stamp that it belongs to.
 #[derive(Debug, Default)]
 pub(crate) struct Invalidations {
@@ -36,6 +39,8 @@ struct Stamps {
     of: HashMap<u64, Epoch, BuildKeyHasher>,
     /// Whatever is older than this counts as invalidated.
     floor: Epoch,
+    /// How many a sweep has spared.
+    spared: usize,
 }
 
 /// The epoch since which an entry is known to count: raised by each check that it passes.
@@ -81,7 +86,8 @@ impl Invalidations {
         let mut stamps = self.write();
         let epoch = self.raise();
         stamps.of.insert(subject.bits(), epoch);
-        stamps.of.len() > MAX_STAMPS
+        // Twice what was spared, so that sweeps stay rare however long a call runs.
+        stamps.of.len() > MAX_STAMPS.max(2 * stamps.spared)
     }
 
     /// Invalidates everything.
@@ -89,14 +95,19 @@ impl Invalidations {
         let mut stamps = self.write();
         stamps.floor = self.raise();
         stamps.of = HashMap::default();
+        stamps.spared = 0;
     }
 
     /// Forgets the stamps up to `swept`: the caller has removed what they concern, and has checked the rest. What was
-    /// born before and is stored only now is turned away with it, which costs a refresh.
-    pub(crate) fn forget(&self, swept: Epoch) {
+    /// born before and is stored only now is turned away with it, which costs a refresh; so the stamps since the
+    /// `oldest_call` that runs are spared, unless there are too many of them.
+    pub(crate) fn forget(&self, swept: Epoch, oldest_call: Option<Epoch>) {
         let mut stamps = self.write();
-        stamps.floor = stamps.floor.max(swept);
-        stamps.of.retain(|_, stamp| *stamp > swept);
+        stamps.raise_floor(oldest_call.map_or(swept, |oldest| oldest.min(swept)));
+        if stamps.of.len() > MAX_SPARED {
+            stamps.raise_floor(swept);
+        }
+        stamps.spared = stamps.of.len();
     }
 
     /// Called under the write lock only.
@@ -114,6 +125,13 @@ impl Invalidations {
 }
 
 impl Stamps {
+    /// A stamp goes only where the floor says what it said.
+    fn raise_floor(&mut self, floor: Epoch) {
+        self.floor = self.floor.max(floor);
+        let floor = self.floor;
+        self.of.retain(|_, stamp| *stamp > floor);
+    }
+
     fn newest(&self, subjects: &[Subject]) -> Epoch {
         let stamped = subjects
             .iter()
@@ -157,7 +175,7 @@ mod tests {
         let (mut sweeps, mut most) = (0, 0);
         for number in 0..2 * MAX_STAMPS + 10 {
             if log.invalidate(subject(&format!("{number}"))) {
-                log.forget(log.epoch());
+                log.forget(log.epoch(), None);
                 sweeps += 1;
             }
             most = most.max(log.read().of.len());
@@ -178,12 +196,43 @@ mod tests {
         let swept = log.epoch();
         assert!(log.admits(&kept, &[subject("b")]));
         assert!(!log.admits(&purged, &[subject("a")]));
-        log.forget(swept);
+        log.forget(swept, None);
         log.invalidate(subject("c"));
         assert!(log.admits(&kept, &[subject("b")]));
         assert!(
             !log.admits(&late, &[subject("a")]),
             "born before the sweep, never checked"
         );
+    }
+
+    #[test]
+    fn a_sweep_spares_the_stamps_since_the_oldest_call() {
+        let log = Invalidations::default();
+        log.invalidate(subject("before"));
+        let born = log.epoch();
+        log.invalidate(subject("since"));
+        log.forget(log.epoch(), Some(born));
+        assert_eq!(log.read().of.len(), 1);
+        assert!(log.newest(&[subject("other")]) <= born, "it may go on");
+        assert!(
+            log.newest(&[subject("since")]) > born,
+            "this one was purged"
+        );
+        assert!(log.newest(&[subject("before")]) <= born);
+    }
+
+    #[test]
+    fn a_call_that_never_ends_does_not_keep_all_stamps_and_sweeps_stay_rare() {
+        let log = Invalidations::default();
+        let (born, mut sweeps, mut most) = (log.epoch(), 0, 0);
+        for number in 0..4 * MAX_SPARED {
+            if log.invalidate(subject(&format!("{number}"))) {
+                log.forget(log.epoch(), Some(born));
+                sweeps += 1;
+            }
+            most = most.max(log.read().of.len());
+        }
+        assert!(sweeps < 10, "{sweeps} sweeps");
+        assert!(most <= MAX_SPARED + 3, "{most} stamps");
     }
 }

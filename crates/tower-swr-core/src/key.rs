@@ -14,7 +14,8 @@ use equivalent::Equivalent;
 /// One hash for the whole process, keyed at random: nobody outside can choose keys that collide.
 static HASHER: LazyLock<ahash::RandomState> = LazyLock::new(ahash::RandomState::new);
 
-/// What an invalidation may concern: a scope, a resource, a tag. A keyed hash of its name.
+/// What an invalidation may concern: a scope, or a resource as marked by [`KeyText::end_resource`]. A keyed hash of its
+/// name.
 ///
 /// Two subjects that collide are invalidated together, which costs a refresh and never serves a wrong answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,8 +34,8 @@ impl Subject {
 /// Writes a key part by part.
 ///
 /// The first part is the scope. [`KeyText::end_resource`] marks which leading parts name a resource: what a purge may
-/// name. It may be marked twice, from wide to narrow (a path on any host, then on one). Parts after it tell answers of
-/// one resource apart (a scheme, a variant).
+/// name. It may be marked twice, from wide to narrow (a path on any host, then on one); of more marks the first and the
+/// last count. Parts after it tell answers of one resource apart (a scheme, a variant).
 ///
 /// ```
 /// use tower_swr_core::KeyText;
@@ -47,7 +48,7 @@ impl Subject {
 /// let key = text.key().to_key();
 /// assert_eq!(key.scope(), "stocks");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct KeyText {
     written: Written,
     ends: Ends,
@@ -87,7 +88,9 @@ impl KeyText {
         }
     }
 
-    /// Everything pushed so far names a resource, within the one that was marked before.
+    /// Everything pushed so far names a resource, within the one that was marked before. A third mark takes the place of
+    /// the second, so that a purge of what that one named does not find the key; a mark right after the scope marks
+    /// nothing.
     #[inline]
     pub fn end_resource(&mut self) {
         let [scope, wide, _] = self.ends;
@@ -150,8 +153,20 @@ fn length_prefix(part: &[u8]) -> [u8; PREFIX] {
     [a, b, c, d]
 }
 
+/// Shows scope and length only: a key may hold a user's cookie.
+impl fmt::Debug for KeyText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scope = scope_of(self.written.as_slice(), &self.ends);
+        write!(f, "KeyText({scope}, {} bytes)", self.len())
+    }
+}
+
+fn scope_of<'a>(text: &'a [u8], [scope, ..]: &Ends) -> Cow<'a, str> {
+    String::from_utf8_lossy(&text[PREFIX..*scope])
+}
+
 /// What is written of a key: in place while it is short, as nearly all are, or a hit would pay for an allocation.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Written {
     short: [u8; SHORT],
     /// How much of `short` is written.
@@ -218,7 +233,7 @@ impl Written {
 }
 
 /// A borrowed key: enough to look up, nothing allocated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct KeyRef<'a> {
     hash: u64,
     text: &'a [u8],
@@ -273,6 +288,14 @@ impl KeyRef<'_> {
     }
 }
 
+/// Shows scope and hash only: a key may hold a user's cookie.
+impl fmt::Debug for KeyRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scope = scope_of(self.text, &self.ends);
+        write!(f, "KeyRef({scope}:{:016x})", self.hash)
+    }
+}
+
 impl From<&KeyRef<'_>> for Key {
     fn from(key: &KeyRef<'_>) -> Self {
         key.to_key()
@@ -321,8 +344,7 @@ impl Key {
     /// The name of the key's scope.
     #[must_use]
     pub fn scope(&self) -> Cow<'_, str> {
-        let [scope, _, _] = self.ends;
-        String::from_utf8_lossy(&self.text[PREFIX..scope])
+        scope_of(&self.text, &self.ends)
     }
 }
 
@@ -348,7 +370,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Hands a key's own hash on, so that no table hashes it again.
+/// Hands a hash on, so that no table hashes it again: a key's own, or that of a subject.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct KeyHasher(u64);
 
@@ -365,9 +387,9 @@ impl Hasher for KeyHasher {
         self.0 = hash;
     }
 
-    /// Not reached by keys; right for any other type, so that the tables stay generic.
+    /// Not reached: keys and subjects are the only ones in our tables, and both are hashed already.
     fn write(&mut self, bytes: &[u8]) {
-        self.0 ^= HASHER.hash_one(bytes).rotate_left(5);
+        self.0 = HASHER.hash_one((self.0, bytes));
     }
 }
 
@@ -444,6 +466,19 @@ mod tests {
     }
 
     #[test]
+    fn of_three_marks_the_first_and_the_last_count() {
+        let mut text = KeyText::new("s");
+        let mut resources = Vec::new();
+        for part in [b"wide", b"lost", b"then"] {
+            text.push(part);
+            text.end_resource();
+            resources.push(Subject::of(text.written.as_slice()));
+        }
+        let [_, wide, narrow] = text.key().subjects();
+        assert_eq!([wide, narrow], [resources[0], resources[2]]);
+    }
+
+    #[test]
     fn what_is_taken_back_leaves_a_key_that_can_be_used() {
         let mut text = KeyText::new("s");
         let scope = text.len();
@@ -465,6 +500,10 @@ mod tests {
     fn debug_shows_no_part_of_the_key_but_the_scope() {
         let mut text = KeyText::new("s");
         text.push(b"session=secret");
-        assert!(!format!("{:?}", text.key().to_key()).contains("secret"));
+        assert_eq!(format!("{text:?}"), "KeyText(s, 23 bytes)");
+        let (borrowed, owned) = (text.key(), text.key().to_key());
+        let hash = format!("(s:{:016x})", borrowed.hash);
+        assert_eq!(format!("{borrowed:?}"), format!("KeyRef{hash}"));
+        assert_eq!(format!("{owned:?}"), format!("Key{hash}"));
     }
 }

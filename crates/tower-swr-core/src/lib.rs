@@ -31,6 +31,10 @@ mod cache;
 mod clock;
 mod decision;
 mod entry;
+#[cfg_attr(
+    not(tower_swr_loom),
+    allow(unreachable_pub, reason = "public for the model of all interleavings")
+)]
 mod flight;
 mod invalidation;
 mod key;
@@ -49,12 +53,15 @@ pub mod testing;
 pub use cache::{
     Answer, Beside, Cache, CacheBuilder, CacheStats, Ending, Fate, Fetched, Fill, FlightPolicy,
     GetError, Joined, Keep, Landed, Look, Made, NoPartial, Outcome, Product, Purpose, Refresh,
-    Rest, StaleReason, Waiting,
+    Remember, Rest, StaleReason, Waiting,
 };
 pub use clock::{Clock, Moment, Sleep, SystemClock};
 pub use decision::Mode;
 pub use entry::Entry;
-pub use flight::{Flights, Join, Landing, Leader, Lost, SharedError, Waiter};
+// For the model of all interleavings. Elsewhere they are not public: their tables hash nothing but our own keys.
+#[cfg(tower_swr_loom)]
+pub use flight::{Flights, Join, Landing, Leader, Waiter};
+pub use flight::{Lost, SharedError};
 pub use key::{Key, KeyRef, KeyText, Subject};
 pub use lifetime::{Freshness, Lifetime};
 pub use observe::{Event, FillOutcome, Observer, Unobserved};

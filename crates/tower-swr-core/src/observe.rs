@@ -12,13 +12,14 @@ use crate::key::Key;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// An origin call for a shared answer has ended.
+    /// An origin call for a shared answer has ended, or its task was dropped, before it began even. Each call ends with
+    /// one event: this, [`Event::CutShort`] or [`Event::TooLarge`].
     Filled {
         /// Whose.
         key: &'a Key,
         /// What became of it.
         outcome: FillOutcome<'a>,
-        /// From the call to the answer, or to the failure.
+        /// From the call to the answer, or to the failure. Where there was no call, since somebody was to make it.
         took: Duration,
     },
     /// An answer that began well broke off: it was not stored, and its readers were told.

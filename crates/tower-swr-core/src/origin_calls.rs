@@ -54,6 +54,11 @@ impl OriginCalls {
         }
     }
 
+    /// The epoch that the oldest running call was born in.
+    pub(crate) fn oldest(&self) -> Option<Epoch> {
+        self.lock().values().flatten().copied().min()
+    }
+
     pub(crate) fn started(&self) -> u64 {
         self.started.load(Ordering::Relaxed)
     }

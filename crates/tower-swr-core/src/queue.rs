@@ -1,8 +1,11 @@
 //! Refreshes waiting for their turn: bounded, one per key, so many at a time.
 //!
-//! A stale hit offers a refresh and goes on. What is offered twice is taken once; what does not fit is turned down, and
-//! the next stale hit offers it again. Nobody waits for a refresh, so turning one down costs a little more staleness and
-//! nothing else.
+//! A stale hit offers a refresh and goes on. What is offered twice is taken once; what would have to wait and does not fit
+//! is turned down, and the next stale hit offers it again. Nobody waits for a refresh, so turning one down costs a little
+//! more staleness and nothing else.
+//!
+//! A scope has its own part of what runs and of what waits: one whose origin hangs fills that, and the others go on. Who
+//! came first is first, among those whose scope may run one more.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,6 +13,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::{HashMap, HashSet};
+use tokio_util::task::TaskTracker;
 
 use crate::key::{BuildKeyHasher, Key, KeyRef};
 use crate::spawn::{Spawn, Task};
@@ -26,8 +30,10 @@ use crate::spawn::{Spawn, Task};
 pub struct QueueLimits {
     /// Refreshes that run at one time, in all scopes together. Default 64.
     pub running: usize,
-    /// Refreshes that wait for their turn. Default 1024.
+    /// Refreshes that wait for their turn, in all scopes together. Default 1024.
     pub waiting: usize,
+    /// Refreshes of one scope that wait for their turn: a scope whose origin hangs fills its own part. Default 256.
+    pub waiting_per_scope: usize,
 }
 
 impl Default for QueueLimits {
@@ -35,6 +41,7 @@ impl Default for QueueLimits {
         Self {
             running: 64,
             waiting: 1024,
+            waiting_per_scope: 256,
         }
     }
 }
@@ -47,6 +54,8 @@ pub(crate) struct RefreshQueue {
 struct Shared {
     limits: QueueLimits,
     spawn: Arc<dyn Spawn>,
+    /// Counts what has left the queue and is not spawned yet, so that a shutdown waits for it.
+    tasks: TaskTracker,
     state: Mutex<State>,
 }
 
@@ -54,12 +63,29 @@ struct Shared {
 struct State {
     /// Keys that wait or run.
     pending: HashSet<Key, BuildKeyHasher>,
-    waiting: VecDeque<Job>,
+    /// Counted as running since they were reserved, to be spawned at once.
+    ready: VecDeque<Job>,
+    /// Those in which anything waits or runs.
+    scopes: HashMap<u64, Scope, BuildKeyHasher>,
+    waiting: usize,
     running: usize,
-    running_in: HashMap<u64, usize, BuildKeyHasher>,
+    /// How many have ever waited.
+    numbered: u64,
     /// Somebody is in `start_next` and will look again.
     starting: bool,
     closed: bool,
+}
+
+#[derive(Default)]
+struct Scope {
+    running: usize,
+    waiting: VecDeque<Waiting>,
+}
+
+struct Waiting {
+    /// Who came first, in all scopes, has the lowest.
+    number: u64,
+    job: Job,
 }
 
 struct Job {
@@ -82,39 +108,46 @@ pub(crate) struct Ticket {
 pub(crate) enum Declined {
     /// The same key waits or runs already.
     Duplicate,
-    /// The queue is full or closed.
+    /// It would have to wait and there is no room, or the queue is closed.
     Full,
 }
 
 impl RefreshQueue {
-    pub(crate) fn new(limits: QueueLimits, spawn: Arc<dyn Spawn>) -> Self {
+    pub(crate) fn new(limits: QueueLimits, spawn: Arc<dyn Spawn>, tasks: TaskTracker) -> Self {
         Self {
             shared: Arc::new(Shared {
                 limits,
                 spawn,
+                tasks,
                 state: Mutex::default(),
             }),
         }
     }
 
-    /// Asks for the right to refresh `key`; of its scope, at most `scope_limit` run at one time. A duplicate costs one
-    /// look-up and allocates nothing.
+    /// Asks for the right to refresh `key`; of its scope, at most `scope_limit` run at one time, and one at least. What
+    /// may start counts as running from now on. A duplicate costs one look-up and allocates nothing.
     pub(crate) fn reserve(&self, key: &KeyRef<'_>, scope_limit: usize) -> Result<Ticket, Declined> {
+        let (limits, scope_limit) = (&self.shared.limits, scope_limit.max(1));
         let mut state = self.shared.lock();
         if state.pending.contains(key) {
             return Err(Declined::Duplicate);
         }
-        if state.closed || state.waiting.len() >= self.shared.limits.waiting {
+        let scope = key.scope_subject().bits();
+        let running = state.may_start(scope, scope_limit, limits);
+        if state.closed || !(running || state.may_wait(scope, limits)) {
             return Err(Declined::Full);
         }
         let key = key.to_key();
         state.pending.insert(key.clone());
+        if running {
+            state.enter(scope);
+        }
         Ok(Ticket {
             shared: Arc::clone(&self.shared),
-            scope: key.borrowed().scope_subject().bits(),
+            scope,
             key,
             scope_limit,
-            running: false,
+            running,
         })
     }
 
@@ -122,14 +155,14 @@ impl RefreshQueue {
     pub(crate) fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
-        let dropped = std::mem::take(&mut state.waiting);
+        let dropped = state.take_waiting();
         drop(state);
         drop(dropped);
     }
 
     /// Refreshes that wait for their turn.
     pub(crate) fn waiting(&self) -> usize {
-        self.shared.lock().waiting.len()
+        self.shared.lock().waiting
     }
 }
 
@@ -146,7 +179,7 @@ impl Ticket {
             drop(state);
             return drop(job);
         }
-        state.waiting.push_back(job);
+        state.submit(job);
         drop(state);
         shared.start_next();
     }
@@ -157,8 +190,7 @@ impl Drop for Ticket {
         let mut state = self.shared.lock();
         state.pending.remove(&self.key);
         if self.running {
-            state.running -= 1;
-            state.leave_scope(self.scope);
+            state.leave(self.scope);
         }
         drop(state);
         if self.running {
@@ -178,18 +210,19 @@ impl Shared {
             if state.starting {
                 return;
             }
-            let Some(Job { mut ticket, task }) = state.take_startable(self.limits.running) else {
+            let Some(Job { ticket, task }) = state.take_startable(self.limits.running) else {
                 return;
             };
             state.starting = true;
+            // Under the lock: who closes the queue next waits for what has left it.
+            let leaving = self.tasks.token();
             drop(state);
             let starting = Starting(self);
-            ticket.running = true;
             self.spawn.spawn(Box::pin(async move {
                 task.await;
                 drop(ticket);
             }));
-            drop(starting);
+            drop((starting, leaving));
         }
     }
 
@@ -208,28 +241,76 @@ impl Drop for Starting<'_> {
 }
 
 impl State {
-    /// The first that waits and whose scope is below its limit, counted as running from now on.
+    /// Whether one more may run now, with nobody of its scope before it.
+    fn may_start(&self, scope: u64, scope_limit: usize, limits: &QueueLimits) -> bool {
+        let scope_is_free = (self.scopes.get(&scope))
+            .is_none_or(|scope| scope.running < scope_limit && scope.waiting.is_empty());
+        self.running < limits.running && scope_is_free
+    }
+
+    fn may_wait(&self, scope: u64, limits: &QueueLimits) -> bool {
+        let beside = (self.scopes.get(&scope)).map_or(0, |scope| scope.waiting.len());
+        self.waiting < limits.waiting && beside < limits.waiting_per_scope
+    }
+
+    fn submit(&mut self, job: Job) {
+        if job.ticket.running {
+            return self.ready.push_back(job);
+        }
+        let number = self.numbered;
+        self.numbered += 1;
+        self.waiting += 1;
+        let scope = self.scopes.entry(job.ticket.scope).or_default();
+        scope.waiting.push_back(Waiting { number, job });
+    }
+
+    /// The first that may run, counted as running from now on: one look at each scope, however many wait.
     fn take_startable(&mut self, limit: usize) -> Option<Job> {
+        if let Some(job) = self.ready.pop_front() {
+            return Some(job);
+        }
         if self.running >= limit {
             return None;
         }
-        let place = self.waiting.iter().position(|job| {
-            let running = self.running_in.get(&job.ticket.scope).copied().unwrap_or(0);
-            running < job.ticket.scope_limit
-        })?;
-        let job = self.waiting.remove(place)?;
-        self.running += 1;
-        *self.running_in.entry(job.ticket.scope).or_default() += 1;
+        let startable = self.scopes.values_mut().filter(|scope| scope.may_start());
+        let first = startable.min_by_key(|scope| scope.waiting.front().map(|next| next.number))?;
+        let Waiting { mut job, .. } = first.waiting.pop_front()?;
+        self.waiting -= 1;
+        self.enter(job.ticket.scope);
+        job.ticket.running = true;
         Some(job)
     }
 
-    fn leave_scope(&mut self, scope: u64) {
-        if let Some(running) = self.running_in.get_mut(&scope) {
-            *running -= 1;
-            if *running == 0 {
-                self.running_in.remove(&scope);
+    fn take_waiting(&mut self) -> Vec<Job> {
+        self.waiting = 0;
+        let mut taken = Vec::from(std::mem::take(&mut self.ready));
+        for scope in self.scopes.values_mut() {
+            taken.extend(scope.waiting.drain(..).map(|waiting| waiting.job));
+        }
+        self.scopes.retain(|_, scope| scope.running > 0);
+        taken
+    }
+
+    fn enter(&mut self, scope: u64) {
+        self.running += 1;
+        self.scopes.entry(scope).or_default().running += 1;
+    }
+
+    fn leave(&mut self, scope: u64) {
+        self.running -= 1;
+        if let Some(left) = self.scopes.get_mut(&scope) {
+            left.running -= 1;
+            if left.running == 0 && left.waiting.is_empty() {
+                self.scopes.remove(&scope);
             }
         }
+    }
+}
+
+impl Scope {
+    fn may_start(&self) -> bool {
+        let next = self.waiting.front();
+        next.is_some_and(|next| self.running < next.job.ticket.scope_limit)
     }
 }
 
@@ -238,7 +319,7 @@ impl fmt::Debug for Shared {
         let state = self.lock();
         f.debug_struct("RefreshQueue")
             .field("limits", &self.limits)
-            .field("waiting", &state.waiting.len())
+            .field("waiting", &state.waiting)
             .field("running", &state.running)
             .finish_non_exhaustive()
     }
@@ -251,9 +332,14 @@ mod tests {
 
     /// Keeps tasks until the test drops them, which ends them as a shutdown would.
     #[derive(Debug, Default)]
-    struct Held(Mutex<Vec<HeldTask>>);
+    struct Held {
+        held: Mutex<Vec<HeldTask>>,
+        tasks: TaskTracker,
+        /// How many tasks a shutdown would have waited for while one was spawned.
+        counted: Mutex<Vec<usize>>,
+    }
 
-    struct HeldTask(#[allow(dead_code, reason = "held, not run")] Task);
+    struct HeldTask(Task);
 
     impl fmt::Debug for HeldTask {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -263,21 +349,27 @@ mod tests {
 
     impl Held {
         fn count(&self) -> usize {
-            self.0.lock().expect("no test panics with it").len()
+            self.held.lock().expect("no test panics with it").len()
+        }
+
+        fn run_one(&self) {
+            let HeldTask(task) = self.held.lock().expect("no test panics with it").remove(0);
+            futures_util::FutureExt::now_or_never(task).expect("it ends at once");
         }
 
         fn end_one(&self) {
-            let task = self.0.lock().expect("no test panics with it").remove(0);
+            let task = self.held.lock().expect("no test panics with it").remove(0);
             drop(task);
         }
     }
 
     impl Spawn for Held {
         fn spawn(&self, task: Task) {
-            self.0
-                .lock()
-                .expect("no test panics with it")
-                .push(HeldTask(task));
+            let count = self.tasks.len();
+            let mut counted = self.counted.lock().expect("no test panics with it");
+            counted.push(count);
+            let mut held = self.held.lock().expect("no test panics with it");
+            held.push(HeldTask(task));
         }
     }
 
@@ -289,8 +381,16 @@ mod tests {
 
     fn queue(running: usize, waiting: usize) -> (RefreshQueue, Arc<Held>) {
         let held = Arc::new(Held::default());
-        let limits = QueueLimits { running, waiting };
-        (RefreshQueue::new(limits, held.clone()), held)
+        let limits = QueueLimits {
+            running,
+            waiting,
+            waiting_per_scope: waiting,
+        };
+        (limited(limits, &held), held)
+    }
+
+    fn limited(limits: QueueLimits, held: &Arc<Held>) -> RefreshQueue {
+        RefreshQueue::new(limits, held.clone(), held.tasks.clone())
     }
 
     fn offer(queue: &RefreshQueue, key: &Key, scope_limit: usize) -> Option<Declined> {
@@ -352,5 +452,68 @@ mod tests {
         held.end_one();
         assert_eq!(held.count(), 0);
         assert_eq!(offer(&queue, &key("s", "d"), 9), Some(Declined::Full));
+    }
+
+    #[test]
+    fn a_scope_that_hangs_fills_its_own_part() {
+        let held = Arc::new(Held::default());
+        let limits = QueueLimits {
+            running: 4,
+            waiting: 4,
+            waiting_per_scope: 2,
+        };
+        let queue = limited(limits, &held);
+        let hanging = ["a", "b", "c", "d"].map(|name| offer(&queue, &key("slow", name), 1));
+        assert_eq!(hanging, [None, None, None, Some(Declined::Full)]);
+        assert_eq!(offer(&queue, &key("second", "a"), 1), None);
+        assert_eq!(offer(&queue, &key("second", "b"), 1), None);
+        assert_eq!(offer(&queue, &key("second", "c"), 1), None);
+        assert_eq!((held.count(), queue.waiting()), (2, 4));
+        assert_eq!(
+            offer(&queue, &key("quick", "a"), 1),
+            None,
+            "it need not wait"
+        );
+        assert_eq!(held.count(), 3);
+        assert_eq!(offer(&queue, &key("quick", "b"), 1), Some(Declined::Full));
+    }
+
+    #[test]
+    fn a_scope_that_may_run_none_runs_one() {
+        let (queue, held) = queue(4, 4);
+        assert_eq!(offer(&queue, &key("s", "a"), 0), None);
+        assert_eq!(offer(&queue, &key("s", "b"), 0), None);
+        assert_eq!((held.count(), queue.waiting()), (1, 1));
+        held.end_one();
+        assert_eq!((held.count(), queue.waiting()), (1, 0));
+    }
+
+    #[test]
+    fn who_came_first_is_first_in_all_scopes() {
+        let (queue, held) = queue(1, 9);
+        let names = [("s", "a"), ("s", "b"), ("t", "c"), ("s", "d"), ("t", "e")];
+        let (order, began) = std::sync::mpsc::channel();
+        for (scope, name) in names {
+            let order = order.clone();
+            let ticket = queue.reserve(&key(scope, name).borrowed(), 9);
+            let ticket = ticket.expect("there is room");
+            ticket.submit(async move { order.send(name).expect("the test listens") });
+        }
+        while held.count() > 0 {
+            held.run_one();
+        }
+        assert_eq!(began.try_iter().collect::<String>(), "abcde");
+        assert!(
+            queue.shared.lock().scopes.is_empty(),
+            "nothing is left behind"
+        );
+    }
+
+    #[test]
+    fn what_has_left_the_queue_is_waited_for_before_it_runs() {
+        let (queue, held) = queue(4, 4);
+        offer(&queue, &key("s", "a"), 4);
+        assert_eq!(*held.counted.lock().expect("no test panics with it"), [1]);
+        assert!(held.tasks.is_empty(), "the task counts itself from then on");
     }
 }

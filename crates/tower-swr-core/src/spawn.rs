@@ -15,6 +15,10 @@ pub trait Spawn: Debug + Send + Sync + 'static {
 
 /// Spawns on the tokio runtime in whose context it is called. Outside of any runtime the task is dropped: its waiters
 /// get an answer that says so, and nothing panics.
+///
+/// So a fill runs on the runtime of whoever was first to ask. Where several runtimes share a cache and one of them is
+/// no longer driven, though not shut down, its fills stand still: who asks for their keys on another runtime waits until
+/// their `wait_timeout`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokioSpawn;
 

@@ -273,7 +273,7 @@ impl HttpCacheBuilder {
         self
     }
 
-    /// How many refreshes run and wait, in all scopes together. Default 64 and 1024.
+    /// How many refreshes run and wait in all scopes together, and how many wait of one scope. Default 64, 1024 and 256.
     ///
     /// ```
     /// # use tower_swr::{HttpCache, MemorySettings, QueueLimits};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::{AGE, CONTENT_LENGTH};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime};
+use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime, Mode};
 
 use crate::key;
 use crate::policy::{self, PassReason, VaryNames, Verdict};
@@ -44,17 +44,17 @@ impl Sharing {
             Verdict::Store { .. } if self.would_replace_a_good_copy(response.status()) => {
                 (Keep::Failure, None, brought_age)
             }
+            // The switch was thrown while the origin was asked.
+            Verdict::Store { .. } if self.route.mode() == Mode::Off => {
+                (Keep::Share, None, brought_age)
+            }
             Verdict::Store { lifetime, ours, .. } => {
                 (Keep::Store(lifetime), ours.then_some(lifetime), brought_age)
             }
             Verdict::Share => (Keep::Share, None, brought_age),
             Verdict::Failure => (Keep::Failure, None, brought_age),
         };
-        let names = VaryNames::parse(response.headers(), &scope.settled)?;
-        let names = match self.question.variants() {
-            Some(known) => known.names.union(&names).unwrap_or(names),
-            None => names,
-        };
+        let names = self.names(response.headers())?;
         let length = known_length(response).map_err(|Malformed| PassReason::Length)?;
         let at_least = length.unwrap_or(response.body().size_hint().lower());
         if at_least > scope.max_body as u64 {
@@ -72,7 +72,16 @@ impl Sharing {
         })
     }
 
-    fn variant(&self, names: &VaryNames) -> Result<Option<Key>, PassReason> {
+    /// What answers of this key are known to vary by, with what this one does.
+    pub(crate) fn names(&self, fields: &HeaderMap) -> Result<VaryNames, PassReason> {
+        let names = VaryNames::parse(fields, &self.route.scope.settled)?;
+        Ok(match self.question.variants() {
+            Some(known) => known.names.union(&names).unwrap_or(names),
+            None => names,
+        })
+    }
+
+    pub(crate) fn variant(&self, names: &VaryNames) -> Result<Option<Key>, PassReason> {
         if names.is_empty() {
             return Ok(None);
         }

@@ -88,7 +88,8 @@ where
             }
             Err(reason) => {
                 tracing::debug!(reason = reason.token(), "not to be shared");
-                let remember = reason.remembered() && !response.status().is_server_error();
+                let is_remembered = reason.remembered() && !response.status().is_server_error();
+                let remember = is_remembered.then(|| sharing.remember(response.headers()));
                 send(own, Own::Response(response, reason));
                 Fetched::Pass { remember }
             }

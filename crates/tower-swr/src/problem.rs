@@ -89,10 +89,11 @@ fn fill_fields(fields: &mut HeaderMap) {
 impl From<&Lost> for Problem {
     fn from(lost: &Lost) -> Self {
         match lost {
-            Lost::Dropped => Self::Interrupted,
             Lost::Panicked => Self::OriginPanicked,
             Lost::TimedOut => Self::OriginTimedOut,
             Lost::Failed(_) => Self::OriginFailed,
+            // Dropped, or whatever else may keep a call from its end.
+            _ => Self::Interrupted,
         }
     }
 }

@@ -11,10 +11,11 @@ use futures_util::future::{Either, select};
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
-use tower_swr_core::{Clock, Ending, Moment, Product};
+use tower_swr_core::{Clock, Ending, Mode, Moment, Product};
 
 use crate::body::BoxError;
 use crate::response::Held;
+use crate::route::Route;
 use crate::tape::{CutReason, NoReaders, TapeError, TapeWriter};
 
 /// What the first polls of a body brought.
@@ -87,6 +88,7 @@ fn joined(chunks: &[Bytes]) -> Bytes {
 pub(crate) struct Recording<B> {
     pub(crate) body: Pin<Box<B>>,
     pub(crate) writer: TapeWriter,
+    pub(crate) route: Arc<Route>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) idle: Duration,
     /// The length that the origin said.
@@ -201,7 +203,7 @@ where
         let whole = self
             .writer
             .whole()
-            .filter(|_| self.is_kept && !self.has_trailers);
+            .filter(|_| self.is_kept && !self.has_trailers && self.route.mode() != Mode::Off);
         let writer = self.writer;
         Ending::Complete {
             product: whole.map(finish),

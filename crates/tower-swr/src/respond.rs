@@ -307,7 +307,7 @@ fn whole_seconds(span: Duration) -> i64 {
 
 fn stale_token(reason: StaleReason) -> &'static str {
     match reason {
-        StaleReason::Error => "stale-if-error",
         StaleReason::SoftTimeout => "soft-timeout",
+        _ => "stale-if-error",
     }
 }

@@ -9,14 +9,14 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
 use tokio::sync::oneshot;
-use tower_swr_core::{Beside, Entry, Fetched, Keep, Key, Lifetime, Moment, Product};
+use tower_swr_core::{Beside, Entry, Fetched, Keep, Key, Lifetime, Moment, Product, Remember};
 
 use crate::body::BoxError;
 use crate::gate::Admitted;
 use crate::head::{Head, Making};
 use crate::key;
 use crate::origin::{Own, send};
-use crate::policy::Selection;
+use crate::policy::{Selection, VaryNames};
 use crate::question::Question;
 use crate::recording::{Beginning, Gathered, Recording, gather};
 use crate::response::{Held, Partial, StoredResponse, Variants};
@@ -65,7 +65,7 @@ impl Sharing {
         };
         let Some(confirmed) = revalidation::confirmed(kept, fields) else {
             send(own, Own::Kept(revalidation::as_kept(kept), "etag"));
-            return Fetched::Pass { remember: false };
+            return Fetched::Pass { remember: None };
         };
         let gated = confirmed.map(Full::new);
         match self.gate(&gated) {
@@ -77,7 +77,7 @@ impl Sharing {
                 self.share(gated, admitted).await
             }
             Err(reason) => {
-                let remember = reason.remembered();
+                let remember = reason.remembered().then(|| self.remember(gated.headers()));
                 let body = kept.body.clone();
                 send(own, Own::Kept(gated.map(|_| body), reason.token()));
                 Fetched::Pass { remember }
@@ -135,24 +135,50 @@ impl Sharing {
         }
     }
 
+    /// Under which key to remember that an answer with these fields may not be shared: the variant's, where it varies.
+    pub(crate) fn remember(&self, fields: &HeaderMap) -> Remember<Held> {
+        let names = self.names(fields).unwrap_or_default();
+        let Ok(Some(variant)) = self.variant(&names) else {
+            return Remember::default();
+        };
+        Remember {
+            key: (variant != self.flight).then_some(variant),
+            beside: self.new_index(&names),
+        }
+    }
+
     /// The index of the variants, where another than the one that is there is to be written. What is shared but not kept
     /// is told apart, too, or each of its variants would wait for all others.
     fn index(&self, admitted: &Admitted, variant: &Key) -> Option<Beside<Held>> {
-        let known = self.question.variants();
-        let known = known.filter(|known| known.names == admitted.names);
-        let variants = match (known, admitted.keep) {
-            (Some(known), Keep::Store(_)) => self.with_variant(known, variant),
-            (None, Keep::Store(_)) => {
-                self.with_variant(&Variants::new(admitted.names.clone()), variant)
-            }
-            (Some(_), Keep::Share | Keep::Failure) => return None,
-            (None, Keep::Share | Keep::Failure) => Variants::new(admitted.names.clone()),
+        if !matches!(admitted.keep, Keep::Store(_)) {
+            return self.new_index(&admitted.names);
+        }
+        let known = self.known_by(&admitted.names);
+        let none = || Variants::new(admitted.names.clone());
+        let variants = match known {
+            Some(known) => self.with_variant(known, variant),
+            None => self.with_variant(&none(), variant),
         };
-        Some(Beside {
+        Some(self.beside(variants))
+    }
+
+    /// An index of no variants, where there is none of these `names`.
+    fn new_index(&self, names: &VaryNames) -> Option<Beside<Held>> {
+        let is_known = self.known_by(names).is_some();
+        (!is_known).then(|| self.beside(Variants::new(names.clone())))
+    }
+
+    fn known_by(&self, names: &VaryNames) -> Option<&Variants> {
+        let known = self.question.variants();
+        known.filter(|known| known.names == *names)
+    }
+
+    fn beside(&self, variants: Variants) -> Beside<Held> {
+        Beside {
             key: self.question.primary(),
             weight: variants.weight(),
             value: Held::Variants(variants),
-        })
+        }
     }
 
     fn with_variant(&self, known: &Variants, variant: &Key) -> Variants {
@@ -222,9 +248,11 @@ impl Sharing {
             length: admitted.length,
         };
         let (keep, initial_age, key) = (admitted.keep, admitted.initial_age, place.key);
+        let stream_key = key.clone();
         let recording = Recording {
             body,
             writer,
+            route: Arc::clone(&self.route),
             clock: Arc::clone(clock),
             idle,
             length: admitted.length,
@@ -248,6 +276,7 @@ impl Sharing {
         };
         Fetched::Stream {
             partial,
+            key: stream_key,
             keep: open_to_newcomers(keep, initial_age),
             beside: place.beside,
             rest: Box::pin(recording.run(finish)),

@@ -3,6 +3,7 @@ use std::sync::atomic::AtomicU8;
 
 use tokio_util::task::TaskTracker;
 
+use super::purge::Sweeps;
 use super::{Cache, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::flight::Flights;
@@ -45,26 +46,21 @@ impl CacheBuilder {
         }
     }
 
-    /// How much memory the near store may use.
-    #[must_use]
-    pub fn memory(mut self, memory: MemorySettings) -> Self {
-        self.memory = memory;
-        self
-    }
-
     /// How many refreshes run and wait.
     ///
     /// # Panics
     ///
-    /// Where none may run: nothing would ever be refreshed.
+    /// Where none may run or wait.
     #[must_use]
     #[track_caller]
     pub fn refreshes(mut self, limits: QueueLimits) -> Self {
         assert!(
-            limits.running > 0 && limits.waiting > 0,
-            "QueueLimits with running = {} and waiting = {}: allow at least 1 of each, or nothing is ever refreshed",
+            limits.running > 0 && limits.waiting > 0 && limits.waiting_per_scope > 0,
+            "QueueLimits with running = {}, waiting = {} and waiting_per_scope = {}: allow at least 1 of each, or \
+             nothing is ever refreshed in time",
             limits.running,
-            limits.waiting
+            limits.waiting,
+            limits.waiting_per_scope
         );
         self.refreshes = limits;
         self
@@ -111,8 +107,9 @@ impl CacheBuilder {
                 near: MemoryStore::new(&self.memory),
                 flights: Flights::new(),
                 invalidations: Invalidations::default(),
+                sweeps: Sweeps::default(),
                 origin_calls: Arc::default(),
-                queue: RefreshQueue::new(self.refreshes, Arc::clone(&spawn)),
+                queue: RefreshQueue::new(self.refreshes, Arc::clone(&spawn), tasks.clone()),
                 tasks,
                 mode: AtomicU8::default(),
                 clock: self.clock,

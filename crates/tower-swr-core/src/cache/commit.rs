@@ -10,14 +10,14 @@ use crate::key::Key;
 use crate::lifetime::Lifetime;
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
-    /// Keeps `product` if it is to be kept, as of `now`, and what goes with it.
+    /// Keeps `product` if it is to be kept, as of when it was `answered`, and what goes with it.
     pub(super) fn commit(
         &self,
         product: Product<V>,
         beside: Option<Beside<V>>,
-        now: Moment,
+        answered: Moment,
     ) -> Landed<V, P> {
-        let key = product.key.as_ref().unwrap_or(self.key()).clone();
+        let place = product.key.as_ref().unwrap_or(self.key()).clone();
         let lifetime = match product.keep {
             Keep::Store(lifetime) => self.jittered(lifetime),
             Keep::Share | Keep::Failure => Lifetime::fresh_for(Duration::ZERO),
@@ -25,9 +25,9 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         let entry = Arc::new(Entry::new(
             product.value,
             &Birth {
-                key: key.borrowed(),
+                key: place.borrowed(),
                 born: self.born,
-                now,
+                now: answered,
                 initial_age: product.initial_age,
                 lifetime,
                 due_age: self.due_age(&lifetime),
@@ -36,10 +36,12 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         ));
         let fate = match product.keep {
             Keep::Store(_) => {
+                let fate = self.store(place, Slot::Kept(Arc::clone(&entry)), answered);
+                // After the value: who is led to it finds it.
                 self.write_beside(beside);
-                self.store(key, Slot::Kept(Arc::clone(&entry)))
+                fate
             }
-            keep => self.settle_old(keep, beside),
+            keep => self.settle_old(keep, product.key.as_ref(), beside, answered),
         };
         Landed {
             answer: Answer::Whole(entry),
@@ -47,15 +49,64 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         }
     }
 
-    fn store(&self, key: Key, slot: Slot<V>) -> Fate {
-        let stored = self.is_current() && self.cache.shared.near.insert(key, slot);
-        if stored { Fate::Stored } else { Fate::Shared }
+    /// Keeps what a stream has brought, as of when it was `answered`. Without a product, it turned out not to be kept.
+    pub(super) fn keep_streamed(
+        &self,
+        product: Option<Product<V>>,
+        key: Option<&Key>,
+        answered: Moment,
+    ) -> Fate {
+        match product {
+            Some(product) => self.commit(product, None, answered).fate,
+            None => {
+                self.remove_old(key, answered);
+                Fate::Shared
+            }
+        }
     }
 
+    /// What an answer that is not kept means for what is.
+    pub(super) fn settle_old(
+        &self,
+        keep: Keep,
+        key: Option<&Key>,
+        beside: Option<Beside<V>>,
+        answered: Moment,
+    ) -> Fate {
+        if keep == Keep::Failure {
+            self.back_off();
+            self.write_beside_if_missing(beside);
+            return Fate::Failed;
+        }
+        // What is written beside may take the old value's place.
+        self.remove_old(key, answered);
+        self.write_beside(beside);
+        Fate::Shared
+    }
+
+    /// Writes what leads to the answer's place. Whatever is kept or flies there is there before anybody is led to it.
     pub(super) fn write_beside(&self, beside: Option<Beside<V>>) {
-        let Some(Beside { key, value, weight }) = beside else {
-            return;
-        };
+        if let Some(beside) = beside {
+            let (key, slot) = self.leading(beside);
+            self.store(key, slot, self.cache.now());
+        }
+    }
+
+    /// A failure tells little about what leads where: it takes no good value's place.
+    fn write_beside_if_missing(&self, beside: Option<Beside<V>>) {
+        let Some(beside) = beside else { return };
+        let (key, slot) = self.leading(beside);
+        let invalidations = &self.cache.shared.invalidations;
+        self.cache.shared.near.insert_if(key, slot, |there| {
+            let is_kept = |there: &Slot<V>| {
+                matches!(there, Slot::Kept(_)) && there.admitted_by(invalidations)
+            };
+            self.is_current() && !there.is_some_and(is_kept)
+        });
+    }
+
+    fn leading(&self, beside: Beside<V>) -> (Key, Slot<V>) {
+        let Beside { key, value, weight } = beside;
         let entry = Entry::new(
             value,
             &Birth {
@@ -68,11 +119,13 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 weight,
             },
         );
-        self.store(key, Slot::Kept(Arc::new(entry)));
+        (key, Slot::Kept(Arc::new(entry)))
     }
 
-    pub(super) fn remember_uncacheable(&self) {
-        let key = self.key().clone();
+    /// Remembers that answers of `key`, or of the flight's own where there is none, may not be shared: one that was
+    /// `answered` then.
+    pub(super) fn remember_uncacheable(&self, key: Option<&Key>, answered: Moment) {
+        let key = key.unwrap_or(self.key()).clone();
         let mark = Entry::new(
             (),
             &Birth {
@@ -85,86 +138,40 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 weight: 0,
             },
         );
-        self.store(key, Slot::Uncacheable(Arc::new(mark)));
+        self.store(key, Slot::Uncacheable(Arc::new(mark)), answered);
     }
 
-    /// What an answer that is not kept means for what is.
-    pub(super) fn settle_old(&self, keep: Keep, beside: Option<Beside<V>>) -> Fate {
-        if keep == Keep::Failure {
-            self.back_off();
-            return Fate::Failed;
+    /// Keeps `slot`, of an answer that was `answered` then, unless a purge or a newer answer has overtaken it.
+    fn store(&self, key: Key, slot: Slot<V>, answered: Moment) -> Fate {
+        let stored = self.cache.shared.near.insert_if(key, slot, |there| {
+            self.is_current() && there.is_none_or(|there| there.stored_at() <= answered)
+        });
+        if stored { Fate::Stored } else { Fate::Shared }
+    }
+
+    /// Removes what an answer has superseded that is not kept: what was kept where this one would be, under `key`, and
+    /// what the flight was to renew.
+    pub(super) fn remove_old(&self, key: Option<&Key>, answered: Moment) {
+        let near = &self.cache.shared.near;
+        let place = key.unwrap_or(self.key());
+        near.remove_if(&place.borrowed(), |there| {
+            self.is_current() && there.stored_at() <= answered
+        });
+        if key.is_some() {
+            // By now, the flight's own key may hold what leads to `key`: that stays.
+            near.remove_if(&self.key().borrowed(), |there| self.is_old(there));
         }
-        // What is written beside may take the old value's place.
-        self.remove_old();
-        self.write_beside(beside);
-        Fate::Shared
     }
 
-    /// Keeps what a stream has brought, as of when it was `answered`, unless its flight is not `open` any more and
-    /// another one has overtaken it.
-    pub(super) fn keep_streamed(
-        &self,
-        product: Option<Product<V>>,
-        answered: Moment,
-        open: bool,
-    ) -> Fate {
-        match product {
-            Some(product) => {
-                let key = product.key.as_ref().unwrap_or(self.key());
-                if open || !self.is_superseded(key, answered) {
-                    return self.commit(product, None, answered).fate;
-                }
-            }
-            None if open => self.remove_old(),
-            None => {}
-        }
-        Fate::Shared
-    }
-
-    /// Whether a value that came after `answered` is kept under `key`. It takes a flight that was closed before its
-    /// end for that: another one may have overtaken it.
-    pub(super) fn is_superseded(&self, key: &Key, answered: Moment) -> bool {
-        match self.cache.shared.near.get(&key.borrowed()) {
-            Some(Slot::Kept(entry)) => entry.stored_at() > answered,
+    fn is_old(&self, there: &Slot<V>) -> bool {
+        match (there, &self.old) {
+            (Slot::Kept(there), Some(old)) => Arc::ptr_eq(there, old),
             _ => false,
         }
     }
 
-    pub(super) fn remove_old(&self) {
-        if self.is_current() {
-            self.cache.shared.near.remove(&self.key().borrowed());
-        }
-    }
-
-    /// Leaves a failing origin alone for a while; the older value answers meanwhile, where it may.
-    pub(super) fn back_off(&self) {
-        let Some(old) = &self.old else { return };
-        let shared = &self.cache.shared;
-        let pause = self
-            .policy
-            .refresh
-            .back_off(old.count_failure(), shared.rng.roll());
-        old.postpone_refresh(shared.clock.now().after(pause));
-    }
-
-    /// The origin is slow: those who come while the call runs are answered with the older value, where it may stand in,
-    /// instead of each finding out for themselves.
-    pub(super) fn serve_old_meanwhile(&self) {
-        let Some(old) = &self.old else { return };
-        old.count_failure();
-        let clock = &self.cache.shared.clock;
-        old.postpone_refresh(clock.now().after(self.policy.origin_timeout));
-    }
-
-    /// The origin has answered or given up: what it said decides from here on.
-    pub(super) fn serve_old_no_more(&self) {
-        if let Some(old) = &self.old {
-            old.postpone_refresh(self.cache.now());
-        }
-    }
-
     /// Whether nothing that concerns the key was invalidated since the flight began. A writer that comes late must
-    /// neither bring a purged value back nor take a newer one away.
+    /// neither bring a purged value back nor take a newer one away: asked under the lock of what it is about to change.
     fn is_current(&self) -> bool {
         let subjects = self.key().borrowed().subjects();
         self.cache.shared.invalidations.newest(&subjects) <= self.born

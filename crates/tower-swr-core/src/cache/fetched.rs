@@ -25,6 +25,8 @@ pub enum Fetched<V, P> {
         partial: P,
         /// What will become of the whole.
         keep: Keep,
+        /// Where the whole will be kept, where that is not the flight's own key: who asks for this key joins the stream.
+        key: Option<Key>,
         /// What is written before those who wait are answered.
         beside: Option<Beside<V>>,
         /// Brings the rest to its end.
@@ -32,8 +34,9 @@ pub enum Fetched<V, P> {
     },
     /// It may not be shared: everybody who waits makes a call of their own.
     Pass {
-        /// Whether to remember that, so that the next ones are not held up to learn it again.
-        remember: bool,
+        /// Where to remember that, so that the next ones are not held up to learn it again; nowhere, where this answer
+        /// says nothing of the next. An older value is removed in any case, like with [`Keep::Share`].
+        remember: Option<Remember<V>>,
     },
     /// Nothing.
     Failed(SharedError),
@@ -54,7 +57,23 @@ pub struct Product<V> {
     pub weight: usize,
 }
 
-/// An entry that leads to others: kept until it is invalidated or makes room.
+/// That answers may not be shared, for [`FlightPolicy::uncacheable_for`](crate::FlightPolicy::uncacheable_for).
+///
+/// ```
+/// use tower_swr_core::{Fetched, NoPartial, Remember};
+///
+/// let of_the_flights_key: Fetched<u32, NoPartial> = Fetched::Pass { remember: Some(Remember::default()) };
+/// ```
+#[derive(Debug)]
+pub struct Remember<V> {
+    /// Whose answers, where not those of the flight's own key.
+    pub key: Option<Key>,
+    /// What is written along with it.
+    pub beside: Option<Beside<V>>,
+}
+
+/// An entry that leads to others: kept until it is invalidated or makes room. Written before those who wait are
+/// answered, and after what it leads to is kept or can be joined.
 #[derive(Debug)]
 pub struct Beside<V> {
     /// Where it is kept.
@@ -70,9 +89,11 @@ pub struct Beside<V> {
 pub enum Keep {
     /// It is kept.
     Store(Lifetime),
-    /// Only those who already wait receive it. An older value of its key is removed: it has been superseded.
+    /// Only those who already wait receive it. An older value is removed, under the key where this one would be kept
+    /// and under the flight's own: it has been superseded.
     Share,
-    /// Likewise, but it tells of a failure: an older value stays, and the origin is left alone for a while.
+    /// Likewise, but it tells of a failure: an older value stays, and the origin is left alone for a while. What would
+    /// be written beside it is written only where nothing is kept.
     Failure,
 }
 
@@ -90,8 +111,8 @@ pub enum Ending<V> {
     },
     /// Broken off. Readers see it once this is called, which is after nobody can join any more.
     Cut(Box<dyn FnOnce() + Send>),
-    /// Larger than what is kept: the key is remembered as uncacheable, nobody joins any more, and this goes on for
-    /// those who read.
+    /// Larger than what is kept: the key of the whole is remembered as uncacheable, nobody joins any more, and this goes
+    /// on for those who read.
     Overflow(Pin<Box<dyn Future<Output = ()> + Send>>),
 }
 
@@ -122,6 +143,17 @@ pub enum Fate {
     Shared,
     /// It was given to those who waited, and tells of a failure.
     Failed,
+}
+
+// Written by hand: a derived one would ask for `V: Default`.
+impl<V> Default for Remember<V> {
+    /// The flight's own key, and nothing beside it.
+    fn default() -> Self {
+        Self {
+            key: None,
+            beside: None,
+        }
+    }
 }
 
 // Written by hand: derived ones would ask for `V: Clone`.

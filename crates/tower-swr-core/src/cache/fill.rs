@@ -1,21 +1,15 @@
 use std::fmt;
-use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::{Either, select};
-
-use super::{
-    Answer, Beside, Cache, Ending, Fate, Fetched, FlightPolicy, Keep, Landed, Product, Rest,
-    Waiting,
-};
+use super::call::call_in_time;
+use super::stream::Stream;
+use super::{Beside, Cache, Fate, Fetched, FlightPolicy, Landed, Product, Remember, Waiting};
+use crate::clock::Moment;
 use crate::entry::Entry;
 use crate::flight::{Landing, Leader, Lost};
 use crate::invalidation::Epoch;
 use crate::key::Key;
-use crate::lifetime::Lifetime;
 use crate::observe::{Event, FillOutcome};
 use crate::origin_calls::OriginCall;
 
@@ -25,12 +19,17 @@ use crate::origin_calls::OriginCall;
 /// finds it; a failed flight closed before it lands, so that nobody joins what is broken.
 ///
 /// Dropped early, it tells those who wait that there is no answer, and the key is free.
+#[must_use = "dropped, it tells those who wait that there is no answer"]
 pub struct Fill<V, P> {
     pub(super) cache: Cache<V, P>,
     pub(super) leader: Leader<Key, Landed<V, P>>,
     pub(super) born: Epoch,
     pub(super) policy: Arc<FlightPolicy>,
     pub(super) old: Option<Arc<Entry<V>>>,
+    /// When the origin was called; until then, when the flight was.
+    began: Moment,
+    /// Whether the observer has heard how it ended.
+    told: bool,
 }
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
@@ -42,11 +41,13 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         old: Option<Arc<Entry<V>>>,
     ) -> Self {
         Self {
+            began: cache.now(),
             cache,
             leader,
             born,
             policy,
             old,
+            told: false,
         }
     }
 
@@ -63,7 +64,6 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     }
 
     /// One more who waits for the answer.
-    #[must_use]
     pub fn waiting(&self) -> Waiting<V, P> {
         Waiting::new(
             self.cache.clone(),
@@ -84,34 +84,24 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// # Cancel safety
     ///
     /// Dropping it cancels the origin call; those who wait learn that there is no answer.
-    pub async fn run(self, origin: impl Future<Output = Fetched<V, P>> + Send + 'static) {
-        let began = self.cache.now();
+    pub async fn run(mut self, origin: impl Future<Output = Fetched<V, P>> + Send + 'static) {
+        self.began = self.cache.now();
         let call = self.enter_origin();
-        let fetched = self.call_in_time(origin).await;
-        let took = self.cache.now().since(began);
-        match fetched {
-            Ok(Fetched::Whole { product, beside }) => self.land_whole(call, product, beside, took),
-            Ok(Fetched::Stream {
-                partial,
-                keep: Keep::Store(lifetime),
-                beside,
-                rest,
-            }) => {
-                self.write_beside(beside);
-                self.land_stream(call, partial, lifetime, rest, took).await;
-            }
+        match call_in_time(origin, self.patience()).await {
+            Ok(Fetched::Whole { product, beside }) => self.land_whole(call, product, beside),
             Ok(Fetched::Stream {
                 partial,
                 keep,
+                key,
                 beside,
                 rest,
             }) => {
-                let fate = self.settle_old(keep, beside);
-                self.share_stream(call, partial, fate, rest, took).await;
+                let stream = Stream { partial, key, rest };
+                self.land_stream(call, stream, keep, beside).await;
             }
-            Ok(Fetched::Pass { remember }) => self.pass(call, remember, took),
-            Ok(Fetched::Failed(error)) => self.lose(call, &Lost::Failed(error), took),
-            Err(lost) => self.lose(call, &lost, took),
+            Ok(Fetched::Pass { remember }) => self.pass(call, remember),
+            Ok(Fetched::Failed(error)) => self.lose(call, &Lost::Failed(error)),
+            Err(lost) => self.lose(call, &lost),
         }
     }
 
@@ -123,40 +113,9 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             .enter(key, self.born, &shared.invalidations)
     }
 
-    /// The origin's answer, unless it panics or takes too long; then the call is dropped, which cancels it.
-    async fn call_in_time(
-        &self,
-        origin: impl Future<Output = Fetched<V, P>> + Send,
-    ) -> Result<Fetched<V, P>, Lost> {
-        let clock = &self.cache.shared.clock;
-        let mut origin = pin!(AssertUnwindSafe(origin).catch_unwind());
-        let deadline = clock.sleep(self.policy.origin_timeout);
-        let soft_deadline = clock.sleep(self.policy.soft_timeout.min(self.policy.origin_timeout));
-        let prompt = select(&mut origin, soft_deadline).await;
-        let outcome = match prompt {
-            Either::Left((outcome, _)) => outcome,
-            Either::Right(_) => {
-                self.serve_old_meanwhile();
-                let late = select(origin, deadline).await;
-                self.serve_old_no_more();
-                match late {
-                    Either::Left((outcome, _)) => outcome,
-                    Either::Right(_) => return Err(Lost::TimedOut),
-                }
-            }
-        };
-        outcome.map_err(|_panic| Lost::Panicked)
-    }
-
-    fn land_whole(
-        mut self,
-        call: OriginCall,
-        product: Product<V>,
-        beside: Option<Beside<V>>,
-        took: Duration,
-    ) {
-        let now = self.cache.now();
-        let landed = self.commit(product, beside, now);
+    fn land_whole(mut self, call: OriginCall, product: Product<V>, beside: Option<Beside<V>>) {
+        let took = self.took();
+        let landed = self.commit(product, beside, self.cache.now());
         let fate = landed.fate;
         if fate == Fate::Stored {
             self.leader.land(Landing::Answer(landed));
@@ -167,119 +126,67 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             self.leader.close();
             self.leader.land(Landing::Answer(landed));
         }
-        self.tell(outcome_of(fate), took);
+        self.tell_filled(outcome_of(fate), took);
     }
 
-    /// Answers with the beginning, and keeps the whole once it is there.
-    async fn land_stream(
-        mut self,
-        call: OriginCall,
-        partial: P,
-        lifetime: Lifetime,
-        rest: Rest<V>,
-        took: Duration,
-    ) {
-        let answered = self.cache.now();
-        self.leader.land(Landing::Answer(Landed {
-            answer: Answer::Partial(partial),
-            fate: Fate::Stored,
-        }));
-        let mut call = Some(call);
-        let mut rest = AssertUnwindSafe(rest).catch_unwind();
-        // Who comes when the head is not fresh any more begins a flight of their own.
-        let fresh_end = self.cache.shared.clock.sleep(lifetime.fresh());
-        let ending = match select(&mut rest, fresh_end).await {
-            Either::Left((ending, _)) => ending,
-            Either::Right(_) => {
-                call = None;
-                self.leader.close();
-                rest.await
-            }
-        };
-        match ending {
-            Ok(Ending::Complete { product, tell }) => {
-                let fate = self.keep_streamed(product, answered, call.is_some());
-                tell();
-                drop(call);
-                self.leader.close();
-                self.tell(outcome_of(fate), took);
-            }
-            Ok(Ending::Overflow(rest)) => {
-                if call.is_some() || !self.is_superseded(self.key(), answered) {
-                    self.remember_uncacheable();
-                }
-                self.cache.observe(&Event::TooLarge { key: self.key() });
-                drop(call);
-                // The flight holds a reader of its own, which would hold up the rest.
-                drop(self);
-                rest.await;
-            }
-            Ok(Ending::Cut(tell)) => self.cut(call, tell),
-            Err(_panic) => self.cut(call, Box::new(|| ())),
-        }
-    }
-
-    /// Gives a stream to those who already wait, and to nobody else.
-    async fn share_stream(
-        mut self,
-        call: OriginCall,
-        partial: P,
-        fate: Fate,
-        rest: Rest<V>,
-        took: Duration,
-    ) {
-        drop(call);
-        self.leader.close();
-        self.leader.land(Landing::Answer(Landed {
-            answer: Answer::Partial(partial),
-            fate,
-        }));
-        self.tell(outcome_of(fate), took);
-        drop(self);
-        match rest.await {
-            Ending::Complete { tell, .. } | Ending::Cut(tell) => tell(),
-            Ending::Overflow(rest) => rest.await,
-        }
-    }
-
-    fn pass(mut self, call: OriginCall, remember: bool, took: Duration) {
-        if remember {
-            self.remember_uncacheable();
-        } else {
-            self.remove_old();
+    fn pass(mut self, call: OriginCall, remember: Option<Remember<V>>) {
+        let (took, answered) = (self.took(), self.cache.now());
+        let key = remember.as_ref().and_then(|remember| remember.key.as_ref());
+        self.remove_old(key, answered);
+        if let Some(Remember { key, beside }) = remember {
+            self.remember_uncacheable(key.as_ref(), answered);
+            self.write_beside(beside);
         }
         drop(call);
         self.leader.close();
         self.leader.land(Landing::Pass);
-        self.tell(FillOutcome::Passed, took);
+        self.tell_filled(FillOutcome::Passed, took);
     }
 
-    fn lose(mut self, call: OriginCall, lost: &Lost, took: Duration) {
+    fn lose(mut self, call: OriginCall, lost: &Lost) {
+        let took = self.took();
         self.back_off();
         drop(call);
-        self.leader.close();
-        self.leader.land(Landing::Lost(lost.clone()));
-        self.tell(FillOutcome::Lost(lost), took);
-    }
-
-    fn cut(mut self, call: Option<OriginCall>, tell: Box<dyn FnOnce() + Send>) {
-        self.back_off();
-        drop(call);
-        self.leader.close();
-        tell();
-        self.cache.observe(&Event::CutShort { key: self.key() });
-    }
-
-    fn tell(&self, outcome: FillOutcome<'_>, took: Duration) {
-        self.cache.observe(&Event::Filled {
-            key: self.key(),
-            outcome,
-            took,
-        });
+        self.land_lost(lost, took);
     }
 }
 
-fn outcome_of(fate: Fate) -> FillOutcome<'static> {
+impl<V, P> Fill<V, P> {
+    fn land_lost(&mut self, lost: &Lost, took: Duration) {
+        // Closed before it is lost: nobody may join what is broken.
+        self.leader.close();
+        self.leader.land(Landing::Lost(lost.clone()));
+        self.tell_filled(FillOutcome::Lost(lost), took);
+    }
+
+    /// The time since the origin was called.
+    pub(super) fn took(&self) -> Duration {
+        self.cache.shared.clock.now().since(self.began)
+    }
+
+    pub(super) fn tell_filled(&mut self, outcome: FillOutcome<'_>, took: Duration) {
+        let key = self.leader.key().clone();
+        let key = &key;
+        self.tell(&Event::Filled { key, outcome, took });
+    }
+
+    /// Tells how it ended, once.
+    pub(super) fn tell(&mut self, event: &Event<'_>) {
+        if !std::mem::replace(&mut self.told, true) {
+            self.cache.shared.observer.observe(event);
+        }
+    }
+}
+
+impl<V, P> Drop for Fill<V, P> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.land_lost(&Lost::Dropped, self.took());
+        }
+    }
+}
+
+pub(super) fn outcome_of(fate: Fate) -> FillOutcome<'static> {
     match fate {
         Fate::Stored => FillOutcome::Stored,
         Fate::Shared => FillOutcome::Shared,

@@ -3,13 +3,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::call::call_in_time;
 use super::{
     Answer, Cache, Fetched, FlightPolicy, Joined, Keep, Landed, Look, Outcome, Product, Purpose,
 };
 use crate::decision::Mode;
 use crate::entry::{Birth, Entry};
 use crate::flight::{Lost, SharedError};
-use crate::key::{Key, KeyRef};
+use crate::key::KeyRef;
 use crate::lifetime::Lifetime;
 
 /// For values that come all at once: there is no such thing as a partial answer.
@@ -33,16 +34,17 @@ pub struct Made<V> {
 }
 
 impl<V> Made<V> {
-    /// A value to be kept for `lifetime`. It counts for its own size in memory, without what it points to.
+    /// A value to be kept for `lifetime`. It counts for its own size in memory, without what it points to; see
+    /// [`Made::weighing`].
     pub fn new(value: V, lifetime: Lifetime) -> Self {
         Self {
             value,
             keep: Keep::Store(lifetime),
-            weight: size_of::<V>(),
+            weight: 0,
         }
     }
 
-    /// A value for those who wait now, not to be kept.
+    /// A value for those who wait now, not to be kept. An older one is removed: this one has superseded it.
     pub fn unkept(value: V) -> Self {
         Self {
             value,
@@ -51,8 +53,8 @@ impl<V> Made<V> {
         }
     }
 
-    /// How many bytes it counts for. Say so for whatever points to more than it is: a `String` counts for 24 bytes
-    /// otherwise, however long it is.
+    /// How many bytes it counts for beside its own size. Say so for whatever points to more than it is: a `String`
+    /// counts for 24 bytes otherwise, however long it is.
     #[must_use]
     pub fn weighing(mut self, bytes: usize) -> Self {
         self.weight = bytes;
@@ -119,7 +121,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
     /// once however many ask.
     ///
     /// A value that is stale but may be served is returned at once, and `origin` renews it behind. In [`Mode::Off`],
-    /// and for a key whose answers may not be shared, `origin` is called for this caller alone.
+    /// and for a key whose answers may not be shared, `origin` is called for this caller alone. A call that ends in
+    /// [`Mode::Off`] leaves nothing behind, whenever it began.
     ///
     /// # Errors
     ///
@@ -127,7 +130,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it leaves a running origin call alone: it ends, and its value is kept.
+    /// Dropping it leaves a running origin call alone: it ends, and its value is kept. Only a call for this caller alone
+    /// is cancelled.
     pub async fn get<F, E>(
         &self,
         key: &KeyRef<'_>,
@@ -139,18 +143,18 @@ impl<V: Send + Sync + 'static> Cache<V> {
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
         if self.mode() == Mode::Off {
-            return self.ask_alone(key, origin).await;
+            return self.ask_alone(key, policy, origin).await;
         }
         let mut look = self.look(key, self.mode(), self.now());
         loop {
             let (old, fallback) = match look {
                 Look::Serve { entry, refresh, .. } => {
                     if refresh {
-                        self.renew(key.to_key(), policy, origin);
+                        self.renew(key, policy, origin);
                     }
                     return Ok(entry);
                 }
-                Look::Uncacheable => return self.ask_alone(key, origin).await,
+                Look::Uncacheable => return self.ask_alone(key, policy, origin).await,
                 Look::Fetch { old, fallback } => (old, fallback),
             };
             let (waiting, origin) = match self.join(key, policy, Purpose::Miss) {
@@ -161,7 +165,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 }
                 Joined::Lead(fill) => {
                     let waiting = fill.waiting();
-                    fill.spawn(fetched(origin));
+                    fill.spawn(self.clone().fetched(origin));
                     (waiting, None)
                 }
             };
@@ -170,7 +174,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 None => waiting,
             };
             return match (waiting.await, origin) {
-                (Outcome::Pass, Some(origin)) => self.ask_alone(key, origin).await,
+                (Outcome::Pass, Some(origin)) => self.ask_alone(key, policy, origin).await,
                 (outcome, _) => finish(outcome),
             };
         }
@@ -180,12 +184,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
     async fn ask_alone<E>(
         &self,
         key: &KeyRef<'_>,
-        origin: impl Future<Output = Result<Made<V>, E>>,
+        policy: &FlightPolicy,
+        origin: impl Future<Output = Result<Made<V>, E>> + Send,
     ) -> Result<Arc<Entry<V>>, GetError>
     where
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        let made = origin.await;
+        let deadline = self.shared.clock.sleep(policy.origin_timeout);
+        let made = call_in_time(origin, deadline).await?;
         let Made {
             value,
             keep,
@@ -209,47 +215,51 @@ impl<V: Send + Sync + 'static> Cache<V> {
         )))
     }
 
-    fn renew<F, E>(&self, key: Key, policy: &Arc<FlightPolicy>, origin: F)
+    fn renew<F, E>(&self, key: &KeyRef<'_>, policy: &Arc<FlightPolicy>, origin: F)
     where
         F: Future<Output = Result<Made<V>, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
-        let Some(refresh) = self.reserve_refresh(&key.borrowed(), policy) else {
+        let Some(refresh) = self.reserve_refresh(key, policy) else {
             return;
         };
-        let (cache, policy) = (self.clone(), Arc::clone(policy));
+        let (cache, key, policy) = (self.clone(), key.to_key(), Arc::clone(policy));
         refresh.submit(async move {
             // The switch may have been thrown while this waited for its turn.
             if cache.mode() != Mode::Normal {
                 return;
             }
             if let Joined::Lead(fill) = cache.join(&key.borrowed(), &policy, Purpose::Refresh) {
-                fill.run(fetched(origin)).await;
+                fill.run(cache.fetched(origin)).await;
             }
         });
     }
-}
 
-async fn fetched<V, E>(origin: impl Future<Output = Result<Made<V>, E>>) -> Fetched<V, NoPartial>
-where
-    E: Into<Box<dyn Error + Send + Sync>> + 'static,
-{
-    match origin.await {
-        Ok(Made {
-            value,
-            keep,
-            weight,
-        }) => Fetched::Whole {
+    async fn fetched<E>(
+        self,
+        origin: impl Future<Output = Result<Made<V>, E>>,
+    ) -> Fetched<V, NoPartial>
+    where
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        let made = match origin.await {
+            Ok(made) => made,
+            Err(error) => return Fetched::Failed(error.into().into()),
+        };
+        let keep = match self.mode() {
+            Mode::Off => Keep::Share,
+            Mode::Normal | Mode::ServeStale => made.keep,
+        };
+        Fetched::Whole {
             product: Product {
-                value,
+                value: made.value,
                 keep,
                 key: None,
                 initial_age: Duration::ZERO,
-                weight,
+                weight: made.weight,
             },
             beside: None,
-        },
-        Err(error) => Fetched::Failed(error.into().into()),
+        }
     }
 }
 

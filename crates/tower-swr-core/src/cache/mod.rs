@@ -8,10 +8,14 @@
 //!    in a task of its own, and then waits like everybody else: a client that hangs up harms nobody.
 
 mod builder;
+mod call;
 mod commit;
 mod fetched;
 mod fill;
 mod get;
+mod purge;
+mod standing_in;
+mod stream;
 mod waiting;
 
 use std::fmt;
@@ -23,9 +27,10 @@ use futures_util::future::{Either, select};
 use tokio_util::task::TaskTracker;
 
 pub use builder::CacheBuilder;
-pub use fetched::{Answer, Beside, Ending, Fate, Fetched, Keep, Landed, Product, Rest};
+pub use fetched::{Answer, Beside, Ending, Fate, Fetched, Keep, Landed, Product, Remember, Rest};
 pub use fill::Fill;
 pub use get::{GetError, Made, NoPartial};
+use purge::Sweeps;
 pub use waiting::{Outcome, StaleReason, Waiting};
 
 use crate::clock::{Clock, Moment};
@@ -33,7 +38,7 @@ use crate::decision::{Decision, Kept, Mode, decide};
 use crate::entry::{Entry, Slot};
 use crate::flight::{Flights, Join, Landing};
 use crate::invalidation::Invalidations;
-use crate::key::{Key, KeyRef, Subject};
+use crate::key::{Key, KeyRef};
 use crate::lifetime::Freshness;
 use crate::observe::{Event, Observer};
 use crate::origin_calls::OriginCalls;
@@ -62,7 +67,7 @@ pub struct FlightPolicy {
     pub soft_timeout: Duration,
     /// How long a key is remembered as one whose answers may not be shared. Default 120 s.
     pub uncacheable_for: Duration,
-    /// How many refreshes of the scope run at one time. Default 16.
+    /// How many refreshes of the scope run at one time; with 0, one does. Default 16.
     pub refreshes: usize,
     /// Jitter and back-off.
     pub refresh: RefreshPolicy,
@@ -90,6 +95,7 @@ struct Shared<V, P> {
     near: MemoryStore<V>,
     flights: Flights<Key, Landed<V, P>>,
     invalidations: Invalidations,
+    sweeps: Sweeps,
     origin_calls: Arc<OriginCalls>,
     queue: RefreshQueue,
     tasks: TaskTracker,
@@ -144,9 +150,15 @@ pub enum Purpose {
 }
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
-    /// Looks `key` up at the time `now`, and decides.
+    /// Looks `key` up at the time `now`, and decides. In [`Mode::Off`] it finds nothing.
     #[must_use]
     pub fn look(&self, key: &KeyRef<'_>, mode: Mode, now: Moment) -> Look<V> {
+        if mode == Mode::Off {
+            return Look::Fetch {
+                old: None,
+                fallback: false,
+            };
+        }
         let slot = self.shared.near.get(key);
         match slot.filter(|slot| slot.admitted_by(&self.shared.invalidations)) {
             Some(Slot::Kept(entry)) => judge(entry, mode, now),
@@ -160,7 +172,9 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
 
     /// Joins the flight of `key`, or begins one.
     ///
-    /// Who would begin one looks once more first: the flight that was missed may have landed since.
+    /// Who would begin one looks once more first: the flight that was missed may have landed since. It does not look at
+    /// the [mode](Cache::mode), since a caller may have one of its own: whoever is in [`Mode::Off`] does not join, and
+    /// what comes of a flight is kept as [`Fetched`] says.
     #[must_use]
     pub fn join(
         &self,
@@ -168,7 +182,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         policy: &Arc<FlightPolicy>,
         purpose: Purpose,
     ) -> Joined<V, P> {
-        // In this order: a purge between the two makes the flight younger than it is old.
+        // In this order: a purge between the two then counts as one before the flight, which is right, since its origin
+        // call has not begun. The other way round it would detach a flight that nobody has joined yet.
         let oldest = self.shared.invalidations.newest(&key.subjects());
         let born = self.shared.invalidations.epoch();
         let leader = match self.shared.flights.join(key, born.count(), oldest.count()) {
@@ -177,7 +192,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
             }
             Join::Leader(leader) => leader,
         };
-        // Whoever may serve something older did so before: a scope need not be switched like the whole.
+        // As normal, whatever the cache's mode is: this only looks for what a flight has left in the meantime. Who may
+        // serve something older, in the mode they are in, found it before they joined.
         let old = match self.look(key, Mode::Normal, self.now()) {
             Look::Fetch { old, .. } => old,
             Look::Serve {
@@ -207,7 +223,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         Some(Waiting::new(self.clone(), waiter, Arc::clone(policy)))
     }
 
-    /// Asks for the right to refresh `key`: none is given while somebody has it, or while the queue is full or closed.
+    /// Asks for the right to refresh `key`: none is given while somebody has it, while the queue is full of those who
+    /// have to wait like this one, or once it is closed.
     #[must_use]
     pub fn reserve_refresh(&self, key: &KeyRef<'_>, policy: &FlightPolicy) -> Option<Refresh> {
         match self.shared.queue.reserve(key, policy.refreshes) {
@@ -220,63 +237,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         }
     }
 
-    /// Invalidates everything that concerns `subject`: what is stored does not count any more, and who waits for a
-    /// flight gets its answer, but nobody joins it and it stores nothing. Call it *after* what the values are made of
-    /// has changed.
-    ///
-    /// Keys belong to the resources that were marked in them, and to their scope:
-    ///
-    /// ```
-    /// # use tower_swr_core::{Cache, CacheBuilder, KeyText, MemorySettings};
-    /// # let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).build();
-    /// let mut key = KeyText::new("rows");
-    /// key.push(b"customers");
-    /// key.end_resource(); // the table
-    /// key.push(b"7");
-    /// key.end_resource(); // the row
-    /// cache.purge(key.key().resource()); // the row
-    ///
-    /// let mut table = KeyText::new("rows");
-    /// table.push(b"customers");
-    /// cache.purge(table.key().resource()); // the whole table
-    /// cache.purge(table.key().scope_subject()); // all rows
-    /// ```
-    pub fn purge(&self, subject: Subject) {
-        if self.shared.invalidations.invalidate(subject) {
-            self.sweep();
-        }
-    }
-
-    /// Invalidates everything.
-    pub fn purge_all(&self) {
-        self.shared.invalidations.invalidate_all();
-        self.sweep();
-    }
-
-    /// Removes what is kept under exactly `key`. A fill that runs stores its value all the same: to invalidate, see
-    /// [`Cache::purge`].
-    pub fn remove(&self, key: &KeyRef<'_>) {
-        self.shared.near.remove(key);
-    }
-
-    /// Forgets that answers of `key` may not be shared.
-    pub fn forget_uncacheable(&self, key: &KeyRef<'_>) {
-        if let Some(Slot::Uncacheable(_)) = self.shared.near.get(key) {
-            self.shared.near.remove(key);
-        }
-    }
-
-    /// Removes what was invalidated from the store, so that the stamps of the invalidations can go, too.
-    fn sweep(&self) {
-        let invalidations = &self.shared.invalidations;
-        let swept = invalidations.epoch();
-        self.shared
-            .near
-            .retain(|slot| slot.admitted_by(invalidations));
-        invalidations.forget(swept);
-    }
-
-    /// Switches the whole cache, from the next request on.
+    /// Switches the whole cache, from the next request on: [`Cache::get`] goes by it. Who looks and joins on their own
+    /// says in which mode they look, and, for a call that ends in [`Mode::Off`], that its answer is not kept.
     pub fn set_mode(&self, mode: Mode) {
         self.shared.mode.store(mode as u8, Ordering::Relaxed);
     }

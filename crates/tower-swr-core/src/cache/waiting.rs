@@ -2,6 +2,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::{Cache, Fate, FlightPolicy, Landed};
 use crate::clock::Sleep;
@@ -14,16 +15,18 @@ use crate::observe::Event;
 /// # Cancel safety
 ///
 /// Dropping it leaves the flight and everybody else who waits as they are.
+#[must_use = "a future does nothing unless it is polled"]
 pub struct Waiting<V, P> {
     cache: Cache<V, P>,
     waiter: Waiter<Landed<V, P>>,
     policy: Arc<FlightPolicy>,
     fallback: Option<Arc<Entry<V>>>,
+    within: Duration,
     /// Set when there is something to wait for: who joins after the landing needs no timer.
     deadline: Option<Sleep>,
 }
 
-/// What came of waiting.
+/// What came of waiting. Whoever waits has an answer for each.
 #[derive(Debug)]
 pub enum Outcome<V, P> {
     /// An answer.
@@ -40,6 +43,7 @@ pub enum Outcome<V, P> {
 
 /// Why an older value stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StaleReason {
     /// The origin failed.
     Error,
@@ -58,14 +62,21 @@ impl<V, P> Waiting<V, P> {
             waiter,
             policy,
             fallback: None,
+            within: Duration::MAX,
             deadline: None,
         }
     }
 
     /// Lets `old` stand in where the origin fails, or does not answer within the soft timeout (RFC 5861 section 4).
-    #[must_use]
     pub fn or_stale(mut self, old: Arc<Entry<V>>) -> Self {
         self.fallback = Some(old);
+        self
+    }
+
+    /// Waits for `span` at most, from when it is first polled: for a request that has waited before. The timeouts of the
+    /// policy hold all the same.
+    pub fn within(mut self, span: Duration) -> Self {
+        self.within = span;
         self
     }
 }
@@ -92,7 +103,13 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Waiting<V, P> {
     }
 
     fn stand_in(&mut self, reason: StaleReason) -> Option<Outcome<V, P>> {
-        self.fallback.take().map(|old| Outcome::Stale(old, reason))
+        let invalidations = &self.cache.shared.invalidations;
+        // It may have been purged while this waited.
+        let old = self
+            .fallback
+            .take()
+            .filter(|old| old.admitted_by(invalidations))?;
+        Some(Outcome::Stale(old, reason))
     }
 
     fn begin_deadline(&self) -> Sleep {
@@ -100,7 +117,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Waiting<V, P> {
             Some(_) => self.policy.soft_timeout.min(self.policy.wait_timeout),
             None => self.policy.wait_timeout,
         };
-        self.cache.clock().sleep(span)
+        self.cache.clock().sleep(span.min(self.within))
     }
 }
 

@@ -9,8 +9,12 @@
 //! Who comes first gets a [`Leader`] and owes a landing; everybody, the first included, may hold a [`Waiter`]. A flight
 //! never outlives its leader: dropping it, for whatever reason, closes the flight and tells the waiters that it is lost.
 //!
+//! An answer may turn out to belong to another key than the one it was asked for by (a variant). Where it is still under
+//! way then, its leader opens the very same flight [under that key, too](Leader::also_under), before anybody is led
+//! there; `close` closes both.
+//!
 //! Invariants, checked by a model of all interleavings (`tests/loom_flights`):
-//! * one key has at most one open flight, so at most one leader that newcomers wait for;
+//! * one key has at most one open flight, so at most one leader that newcomers wait for, whichever of its keys it is;
 //! * who joined is woken by the landing or by the leader's drop, never left behind;
 //! * the first landing stands;
 //! * a leader that was replaced after an invalidation does not close its successor's flight.
@@ -47,6 +51,7 @@ pub enum Landing<A> {
 
 /// Why a flight brought no answer.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Lost {
     /// The task was dropped: a shutdown, or no runtime to run it on.
     Dropped,
@@ -110,6 +115,7 @@ impl<K: Hash + Eq, A> Flights<K, A> {
 
     /// Joins the open flight of `key`, or begins one in the epoch `born`. A flight that was born before `oldest` (the
     /// newest invalidation that concerns the key) is left to those who already wait for it, and a new one begins.
+    #[must_use = "who leads and drops it loses the flight"]
     pub fn join<Q>(&self, key: &Q, born: u64, oldest: u64) -> Join<K, A>
     where
         Q: Hash + Equivalent<K>,
@@ -130,6 +136,7 @@ impl<K: Hash + Eq, A> Flights<K, A> {
     }
 
     /// Joins the open flight of `key` if there is one that was not born before `oldest`; never begins one.
+    #[must_use]
     pub fn attend<Q>(&self, key: &Q, oldest: u64) -> Option<Waiter<A>>
     where
         Q: Hash + Equivalent<K>,
@@ -150,6 +157,7 @@ impl<K: Hash + Eq, A> Flights<K, A> {
     }
 
     /// Whether no flight is open.
+    #[cfg(tower_swr_loom)]
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -161,6 +169,18 @@ impl<K: Hash + Eq, A> Table<K, A> {
         // The map uses a hash's low bits and its top seven: the shards take from the middle.
         let hash = BuildKeyHasher::default().hash_one(key) >> 32;
         self.shards[hash as usize % self.shards.len()].lock()
+    }
+
+    /// Opens `flight` under `key` where no other is open that was born in `oldest` or later.
+    fn open(&self, key: K, flight: &Arc<Flight<A>>, oldest: u64) -> bool {
+        let mut shard = self.shard(&key);
+        if shard.get(&key).is_some_and(|open| open.born >= oldest) {
+            return false;
+        }
+        let replaced = shard.insert(key, Arc::clone(flight));
+        drop(shard);
+        drop(replaced);
+        true
     }
 
     /// Removes `flight`, unless another has taken its place.

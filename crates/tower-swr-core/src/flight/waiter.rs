@@ -11,6 +11,7 @@ use crate::sync::Arc;
 ///
 /// Dropping it leaves the flight and the other waiters as they are.
 #[derive(Debug)]
+#[must_use = "a future does nothing unless it is polled"]
 pub struct Waiter<A> {
     flight: Arc<Flight<A>>,
     /// Where its waker is kept, once it has been polled.

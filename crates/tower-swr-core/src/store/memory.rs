@@ -1,7 +1,9 @@
 use std::fmt;
+use std::hash::BuildHasher;
+use std::marker::PhantomData;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::sync::Cache;
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
@@ -105,12 +107,23 @@ impl MemorySettings {
 }
 
 /// Entries in this process's memory, bounded by bytes. What was used least goes first (S3-FIFO, by `quick_cache`).
+///
+/// Values are dropped without any lock: one that is large, or that uses the cache when it is dropped, holds up nobody.
 pub(crate) struct MemoryStore<V> {
-    slots: Cache<Key, Slot<V>, ByWeight, BuildKeyHasher, CountEvictions>,
+    slots: Cache<Key, Slot<V>, ByWeight, BuildKeyHasher, Evictions<V>>,
+    /// Held by whoever puts something under a key, from the look at what is there on. `quick_cache` can do both under
+    /// its own lock, but then either shows readers a gap or does not evict for a value that is larger.
+    writers: [Mutex<()>; WRITERS],
     largest_entry: usize,
     refused: AtomicU64,
     evicted: Arc<AtomicU64>,
 }
+
+/// Locks apart, so that writers of different keys seldom meet. Writing costs an origin call, so few are enough.
+const WRITERS: usize = 64;
+
+/// What has left the store and is dropped when its locks are free.
+type Freed<V> = Vec<(Key, Slot<V>)>;
 
 impl<V> MemoryStore<V> {
     pub(crate) fn new(settings: &MemorySettings) -> Self {
@@ -123,9 +136,13 @@ impl<V> MemoryStore<V> {
             .build()
             .expect("both capacities, the only required options, are set");
         let evicted = Arc::new(AtomicU64::new(0));
-        let lifecycle = CountEvictions(Arc::clone(&evicted));
+        let lifecycle = Evictions {
+            count: Arc::clone(&evicted),
+            of: PhantomData,
+        };
         Self {
             slots: Cache::with_options(options, ByWeight, BuildKeyHasher::default(), lifecycle),
+            writers: std::array::from_fn(|_| Mutex::default()),
             largest_entry: settings.largest_entry,
             refused: AtomicU64::new(0),
             evicted,
@@ -136,23 +153,57 @@ impl<V> MemoryStore<V> {
         self.slots.get(key)
     }
 
-    /// Keeps `slot`, unless it is too large: false, and what was there before is gone, since it is older.
-    pub(crate) fn insert(&self, key: Key, slot: Slot<V>) -> bool {
+    /// Keeps `slot`, if it `may` take the place of what is there; nobody puts anything there in between. False where it
+    /// may not, and where it is too large: then what was there is gone, since it is older.
+    pub(crate) fn insert_if(
+        &self,
+        key: Key,
+        slot: Slot<V>,
+        may: impl FnOnce(Option<&Slot<V>>) -> bool,
+    ) -> bool {
+        let mut freed = Freed::new();
+        let writing = self.writing(&key);
+        let there = self.slots.peek(&key);
+        let kept = may(there.as_ref()) && self.put(key, slot, &mut freed);
+        drop(writing);
+        drop((there, freed));
+        kept
+    }
+
+    fn put(&self, key: Key, slot: Slot<V>, freed: &mut Freed<V>) -> bool {
         if slot.weight() > self.largest_entry {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            self.slots.remove(&key);
+            freed.extend(self.slots.remove(&key));
+            freed.push((key, slot));
             return false;
         }
-        self.slots.insert(key, slot);
+        self.slots.insert_with_lifecycle(key, slot, freed);
         true
+    }
+
+    fn writing(&self, key: &Key) -> MutexGuard<'_, ()> {
+        let hash = BuildKeyHasher::default().hash_one(key);
+        let writer = &self.writers[hash as usize % WRITERS];
+        writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn remove(&self, key: &KeyRef<'_>) {
         self.slots.remove(key);
     }
 
+    /// Removes what is there if that `is_meant`; nobody puts anything there in between.
+    pub(crate) fn remove_if(&self, key: &KeyRef<'_>, is_meant: impl FnOnce(&Slot<V>) -> bool) {
+        self.slots.remove_if(key, is_meant);
+    }
+
+    /// Removes what is not to be kept. What comes meanwhile may be missed.
     pub(crate) fn retain(&self, keep: impl Fn(&Slot<V>) -> bool) {
-        self.slots.retain(|_, slot| keep(slot));
+        // Not `Cache::retain`, which drops the values under its lock, and holds that for a whole shard.
+        for (key, slot) in self.slots.iter() {
+            if !keep(&slot) {
+                self.slots.remove_if(&key, |there| !keep(there));
+            }
+        }
     }
 
     pub(crate) fn largest_entry(&self) -> usize {
@@ -196,15 +247,32 @@ impl<V> Weighter<Key, Slot<V>> for ByWeight {
     }
 }
 
-#[derive(Clone, Debug)]
-struct CountEvictions(Arc<AtomicU64>);
+/// Counts what makes room, and carries what leaves out of the lock.
+struct Evictions<V> {
+    count: Arc<AtomicU64>,
+    of: PhantomData<fn(V)>,
+}
 
-impl<V> Lifecycle<Key, Slot<V>> for CountEvictions {
-    type RequestState = ();
+impl<V> Lifecycle<Key, Slot<V>> for Evictions<V> {
+    type RequestState = Freed<V>;
 
     /// Not `on_evict`: that hears of replaced values, too, so that each refresh would count.
-    fn before_evict(&self, _: &mut (), _: &Key, _: &mut Slot<V>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    fn before_evict(&self, _: &mut Freed<V>, _: &Key, _: &mut Slot<V>) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn on_evict(&self, freed: &mut Freed<V>, key: Key, slot: Slot<V>) {
+        freed.push((key, slot));
+    }
+}
+
+// Written by hand: a derived one would ask for `V: Clone`.
+impl<V> Clone for Evictions<V> {
+    fn clone(&self) -> Self {
+        Self {
+            count: Arc::clone(&self.count),
+            of: PhantomData,
+        }
     }
 }
 
@@ -226,18 +294,20 @@ mod tests {
     }
 
     fn slot(key: &Key, weight: usize) -> Slot<()> {
-        Slot::Kept(Arc::new(Entry::new(
-            (),
-            &Birth {
-                key: key.borrowed(),
-                born: Epoch::default(),
-                now: Moment::ORIGIN,
-                initial_age: Duration::ZERO,
-                lifetime: Lifetime::FOREVER,
-                due_age: Duration::MAX,
-                weight,
-            },
-        )))
+        holding((), key, weight, Moment::ORIGIN)
+    }
+
+    fn insert(store: &MemoryStore<()>, key: &Key, weight: usize) -> bool {
+        store.insert_if(key.clone(), slot(key, weight), |_| true)
+    }
+
+    fn holding<V>(value: V, key: &Key, weight: usize, now: Moment) -> Slot<V> {
+        let birth = Birth {
+            now,
+            weight,
+            ..birth(key)
+        };
+        Slot::Kept(Arc::new(Entry::new(value, &birth)))
     }
 
     #[test]
@@ -249,7 +319,7 @@ mod tests {
         for name in 0..8 {
             let key = key(&format!("{name}"));
             let room = slot(&key, 0).weight();
-            assert!(store.insert(key.clone(), slot(&key, settings.largest_entry() - room)));
+            assert!(insert(&store, &key, settings.largest_entry() - room));
             assert!(
                 store.get(&key.borrowed()).is_some(),
                 "entry {name} was dropped"
@@ -261,8 +331,8 @@ mod tests {
     fn what_is_too_large_is_refused_and_counted_and_takes_the_older_value_with_it() {
         let store = MemoryStore::new(&MemorySettings::new(1 << 20));
         let key = key("a");
-        assert!(store.insert(key.clone(), slot(&key, 10)));
-        assert!(!store.insert(key.clone(), slot(&key, 1 << 20)));
+        assert!(insert(&store, &key, 10));
+        assert!(!insert(&store, &key, 1 << 20));
         assert!(store.get(&key.borrowed()).is_none());
         assert_eq!(store.refused(), 1);
     }
@@ -272,7 +342,7 @@ mod tests {
         let store = MemoryStore::new(&MemorySettings::new(1 << 20));
         for name in 0..10_000 {
             let key = key(&format!("{name}"));
-            store.insert(key.clone(), slot(&key, 1000));
+            insert(&store, &key, 1000);
         }
         assert!(store.weight() <= 1 << 20);
         assert!(store.evicted() > 0);
@@ -284,5 +354,75 @@ mod tests {
     )]
     fn an_entry_limit_that_a_shard_cannot_hold_is_refused() {
         let _ = MemorySettings::new(8 << 20).with_largest_entry(2 << 20);
+    }
+
+    #[test]
+    fn of_many_writers_the_newest_wins() {
+        for _ in 0..200 {
+            let store = MemoryStore::new(&MemorySettings::new(1 << 20));
+            let key = key("a");
+            std::thread::scope(|scope| {
+                for nanos in [1, 2, 3, 4] {
+                    let (store, key) = (&store, &key);
+                    scope.spawn(move || {
+                        let now = Moment::from_nanos(nanos);
+                        let is_older = |there: Option<&Slot<u64>>| {
+                            there.is_none_or(|there| there.stored_at() <= now)
+                        };
+                        store.insert_if(key.clone(), holding(nanos, key, 8, now), is_older);
+                    });
+                }
+            });
+            match store.get(&key.borrowed()) {
+                Some(Slot::Kept(entry)) => assert_eq!(*entry.value(), 4),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Looks into the store when it is dropped, as a value that holds a handle of its cache may.
+    struct Looking(Arc<MemoryStore<Looking>>, Key);
+
+    impl Drop for Looking {
+        fn drop(&mut self) {
+            let _ = self.0.get(&self.1.borrowed());
+            self.0.remove_if(&self.1.borrowed(), |_| false);
+            let next = Slot::Uncacheable(Arc::new(Entry::new((), &birth(&self.1))));
+            self.0.insert_if(self.1.clone(), next, |_| false);
+        }
+    }
+
+    fn birth(key: &Key) -> Birth<'_> {
+        Birth {
+            key: key.borrowed(),
+            born: Epoch::default(),
+            now: Moment::ORIGIN,
+            initial_age: Duration::ZERO,
+            lifetime: Lifetime::FOREVER,
+            due_age: Duration::MAX,
+            weight: 0,
+        }
+    }
+
+    #[test]
+    fn values_are_dropped_without_a_lock() {
+        let one = NonZeroUsize::new(1).expect("1 is not zero");
+        let settings = MemorySettings::new(1 << 20).with_shards(one);
+        let store = Arc::new(MemoryStore::new(&settings));
+        let put = |name: &str, weight| {
+            let key = key(name);
+            let value = Looking(Arc::clone(&store), key.clone());
+            let slot = holding(value, &key, weight, Moment::ORIGIN);
+            store.insert_if(key, slot, |_| true);
+        };
+        put("a", 10);
+        put("a", 10);
+        put("a", 1 << 20);
+        for name in 0..100 {
+            put(&format!("{name}"), 100_000);
+        }
+        assert!(store.evicted() > 0);
+        store.retain(|_| false);
+        assert_eq!(store.len(), 0);
     }
 }

@@ -69,6 +69,22 @@ fn while_an_origin_is_known_to_be_slow_nobody_else_waits_for_it() {
 }
 
 #[test]
+fn a_slow_call_that_is_dropped_does_not_leave_the_old_value_in_its_place() {
+    let house = house_with_a_stand_in(FlightPolicy::default(), []);
+    let mut first = house.get(&key("a"), house.origin.hangs());
+    assert!(first.now().is_none());
+    house.tasks.poll_all();
+    house.clock.advance(SECOND);
+    house.tasks.poll_all();
+    assert_eq!(house.get_at_once(&key("a"), house.origin.hangs()), 1);
+    house.tasks.drop_all();
+    let mut next = house.get(&key("a"), house.origin.makes(2, minute()));
+    assert!(next.now().is_none(), "the origin is asked again");
+    house.tasks.poll_all();
+    assert_eq!(next.now().map(Result::ok), Some(Some(2)));
+}
+
+#[test]
 fn an_origin_that_fails_or_panics_is_stood_in_for_at_once() {
     let house = house_with_a_stand_in(FlightPolicy::default(), []);
     for panics in [false, true] {
@@ -180,4 +196,22 @@ fn a_refresh_that_panics_backs_off_too() {
     assert!(!house.is_refresh_due(&key("a")));
     house.clock.advance(millis(1));
     assert!(house.is_refresh_due(&key("a")));
+}
+
+#[test]
+fn a_failure_that_was_slow_counts_once() {
+    let house = house_with_a_stand_in(backing_off(secs(10), secs(40)), [0.5; 2]);
+    for pause in [5, 10] {
+        assert!(house.get(&key("a"), house.origin.hangs()).now().is_none());
+        house.tasks.poll_all();
+        for span in [SECOND, secs(59)] {
+            house.clock.advance(span);
+            house.tasks.poll_all();
+        }
+        assert_eq!(house.origin.running(), 0);
+        house.clock.advance(secs(pause) - millis(1));
+        assert_eq!(house.get_at_once(&key("a"), house.origin.hangs()), 1);
+        house.clock.advance(millis(1));
+    }
+    assert!(house.get(&key("a"), house.origin.hangs()).now().is_none());
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::support::{Call, House, Origin, Request, key, minute, secs};
 use futures_util::FutureExt;
-use tower_swr_core::testing::{Heard, ManualClock};
+use tower_swr_core::testing::{Heard, ManualClock, ManualSpawn};
 use tower_swr_core::{
-    Cache, CacheBuilder, FlightPolicy, GetError, Look, Made, MemorySettings, TokioSpawn,
+    Cache, CacheBuilder, FlightPolicy, GetError, Look, Made, MemorySettings, Outcome, TokioSpawn,
 };
 
 /// Two who ask for `a`, the first with `origin`, and the origin's task has run as far as it can.
@@ -52,6 +52,32 @@ fn a_panic_is_caught_and_told_to_all_who_wait() {
     }
     assert_eq!(house.observer.heard(), [Heard::Panicked]);
     assert_eq!(house.origin.running(), 0);
+    assert_free(&house);
+}
+
+/// Panics when it is dropped, as what an origin holds may.
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new("a panic without a message"));
+    }
+}
+
+#[test]
+fn a_panic_while_a_slow_call_is_cancelled_is_caught() {
+    let house = impatient(secs(5), secs(60));
+    let origin = house.origin.call(async {
+        let _held = PanicsOnDrop;
+        std::future::pending().await
+    });
+    let requests = two_asking(&house, origin);
+    house.clock.advance(secs(5));
+    house.tasks.poll_all();
+    for mut request in requests {
+        assert!(matches!(request.now(), Some(Err(GetError::OriginTimedOut))));
+    }
+    assert_eq!(house.observer.heard(), [Heard::TimedOut]);
     assert_free(&house);
 }
 
@@ -128,6 +154,29 @@ fn who_waits_has_a_deadline_of_their_own_and_the_fill_goes_on() {
 }
 
 #[test]
+fn who_has_waited_before_waits_for_what_is_left() {
+    let house = impatient(secs(60), secs(5));
+    let fill = house.lead(&key("a"));
+    let mut waiting = [3, 9].map(|left| fill.waiting().within(secs(left)));
+    assert!(waiting.iter_mut().all(|one| one.now_or_never().is_none()));
+    house.clock.advance(secs(3));
+    let timed_out = waiting.each_mut().map(|one| one.now_or_never().is_some());
+    assert_eq!(timed_out, [true, false]);
+    house.clock.advance(secs(2));
+    let [_, policy] = waiting;
+    assert!(matches!(policy.now_or_never(), Some(Outcome::WaitTimedOut)));
+}
+
+#[test]
+fn a_call_that_nothing_can_stand_in_for_has_one_timer() {
+    let house = House::new();
+    let fill = house.lead(&key("a"));
+    fill.spawn(std::future::pending());
+    house.tasks.poll_all();
+    assert_eq!(house.clock.sleepers(), 1);
+}
+
+#[test]
 fn no_timer_is_left_behind() {
     let house = House::new();
     let requests = two_asking(&house, house.origin.hangs());
@@ -154,6 +203,7 @@ fn tasks_that_are_dropped_leave_nobody_hanging() {
         assert_eq!(house.origin.running(), 0);
     }
     assert_eq!(house.origin.cancelled(), 1, "the one that had begun");
+    assert_eq!(house.observer.heard(), [Heard::Dropped; 2]);
     assert_free(&house);
 }
 
@@ -187,6 +237,22 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
         assert!(matches!(answer, Some(Err(GetError::Dropped))));
     }
     assert_eq!((origin.calls(), cache.stats().flights), (0, 0));
+}
+
+/// A task that runs elsewhere is waited for without a runtime of one's own; only deadlines need one.
+#[test]
+fn without_a_runtime_a_wait_on_the_systems_clock_does_not_panic() {
+    let tasks = ManualSpawn::default();
+    let builder = CacheBuilder::new(MemorySettings::new(1 << 20));
+    let cache: Cache<u32> = builder.spawn(tasks.clone()).build();
+    let (policy, origin) = (Arc::new(FlightPolicy::default()), Origin::default());
+    let key = key("a");
+    let key = key.borrowed();
+    let mut request = Box::pin(cache.get(&key, &policy, origin.makes(1, minute())));
+    assert!(request.as_mut().now_or_never().is_none());
+    tasks.poll_all();
+    let answer = request.now_or_never().expect("the origin has answered");
+    assert_eq!(answer.map(|entry| *entry.value()).ok(), Some(1));
 }
 
 /// What is kept is served without a runtime, too; only its refreshes are lost.

@@ -6,7 +6,7 @@ use crate::support::{
     Parts, Stream, Streaming, is_open, key, minute, partial_now, product, secs, streaming_house,
 };
 use tokio::sync::oneshot;
-use tower_swr_core::{Ending, Fate, Fetched, Keep, Lifetime};
+use tower_swr_core::{Ending, Fate, Fetched, Keep, Lifetime, Remember};
 
 #[test]
 fn a_stream_that_began_slowly_is_joined_once_it_has_begun() {
@@ -28,6 +28,7 @@ fn a_stream_that_began_slowly_is_joined_once_it_has_begun() {
     let head = Fetched::Stream {
         partial: Parts::default().part(1),
         keep: Keep::Store(minute()),
+        key: None,
         beside: None,
         rest: Box::pin(std::future::pending()),
     };
@@ -98,6 +99,17 @@ fn a_stream_that_ends_late_leaves_its_successors_flight_alone() {
         end(stream);
         assert!(is_open(&house), "end {number}");
         drop(successor);
+    }
+}
+
+#[test]
+fn a_stream_that_ends_late_does_not_forget_that_its_key_is_uncacheable() {
+    for (number, end) in LATE_ENDS.into_iter().enumerate() {
+        let (stream, house) = late_stream_and_its_house();
+        let remember = Some(Remember::default());
+        house.fill(&key("a"), Fetched::Pass { remember });
+        end(stream);
+        assert!(house.is_uncacheable(&key("a")), "end {number}");
     }
 }
 

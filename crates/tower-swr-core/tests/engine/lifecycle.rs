@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use crate::support::{House, SECOND, WEEK, key, minute, secs};
-use tower_swr_core::{Fetched, GetError, Joined, Keep, Look, Mode, Product, Purpose};
+use tower_swr_core::{
+    Fetched, GetError, Joined, Keep, Key, Look, Made, Mode, Product, Purpose, Remember,
+};
 
 const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -214,6 +216,65 @@ fn in_mode_off_the_cache_is_not_there() {
     assert_eq!((house.origin.calls(), house.tasks.len()), (5, 0));
     house.cache.set_mode(Mode::Normal);
     assert_eq!(house.kept(&key("a")), Some(1), "nothing was stored");
+}
+
+#[test]
+fn in_mode_off_a_call_that_hangs_or_panics_is_an_error_like_any_other() {
+    let house = House::new();
+    house.cache.set_mode(Mode::Off);
+    let mut panics = house.get(&key("a"), house.origin.panics());
+    assert!(matches!(panics.now(), Some(Err(GetError::Panicked))));
+    let mut hangs = [(); 2].map(|()| house.get(&key("a"), house.origin.hangs()));
+    assert!(hangs.iter_mut().all(|request| request.now().is_none()));
+    house.clock.advance(secs(60));
+    let [mut in_time, dropped] = hangs;
+    assert!(matches!(in_time.now(), Some(Err(GetError::OriginTimedOut))));
+    drop(dropped);
+    assert_eq!(
+        house.origin.cancelled(),
+        3,
+        "the one that panicked included"
+    );
+}
+
+#[test]
+fn in_mode_off_nothing_is_found() {
+    let house = house_aged(secs(60));
+    let off = |key: &Key| {
+        house
+            .cache
+            .look(&key.borrowed(), Mode::Off, house.cache.now())
+    };
+    let remember = Some(Remember::default());
+    house.fill(&key("b"), Fetched::Pass { remember });
+    for name in ["a", "b"] {
+        let look = off(&key(name));
+        assert!(
+            matches!(
+                look,
+                Look::Fetch {
+                    old: None,
+                    fallback: false
+                }
+            ),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_call_that_ends_in_mode_off_leaves_nothing() {
+    let house = House::new();
+    let (answer, origin) = house.origin.waits();
+    let mut request = house.get(&key("a"), origin);
+    assert!(request.now().is_none());
+    house.tasks.poll_all();
+    house.cache.set_mode(Mode::Off);
+    answer.send(Made::new(1, minute())).expect("it runs");
+    house.tasks.poll_all();
+    assert_eq!(request.now().map(Result::ok), Some(Some(1)));
+    house.cache.set_mode(Mode::Normal);
+    assert_eq!(house.kept(&key("a")), None);
 }
 
 #[test]

@@ -18,3 +18,4 @@ mod shared_streams;
 mod streams;
 mod support;
 mod threads;
+mod variants;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{House, key, minute, whole};
-use tower_swr_core::{Fetched, Keep, Made, Product};
+use tower_swr_core::{Fetched, Keep, Made, Product, Remember};
 
 const CAPACITY: u64 = 1 << 20;
 
@@ -39,7 +39,12 @@ fn values_stay_within_their_bytes() {
 fn remembered_keys_count_too() {
     let house = House::new();
     for name in 0..10_000 {
-        house.fill(&key(&format!("{name}")), Fetched::Pass { remember: true });
+        house.fill(
+            &key(&format!("{name}")),
+            Fetched::Pass {
+                remember: Some(Remember::default()),
+            },
+        );
     }
     let stats = house.cache.stats();
     assert!(stats.bytes <= CAPACITY, "{stats:?}");
@@ -107,4 +112,12 @@ fn flights_and_queued_refreshes_end_with_what_runs() {
     let stats = house.cache.stats();
     assert_eq!((stats.flights, stats.entries, house.tasks.len()), (0, 0, 0));
     assert_eq!(house.clock.sleepers(), 0);
+}
+
+#[test]
+fn the_largest_weight_there_is_is_too_large_and_nothing_worse() {
+    let house = House::new();
+    house.fill(&key("a"), weighing(1, usize::MAX));
+    let stats = house.cache.stats();
+    assert_eq!((stats.entries, stats.refused), (0, 1));
 }

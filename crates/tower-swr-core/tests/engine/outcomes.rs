@@ -8,11 +8,16 @@ use futures_util::FutureExt;
 use tower_swr_core::testing::Heard;
 use tower_swr_core::{
     Answer, Fate, Fetched, GetError, Joined, Keep, Landed, Lifetime, Made, NoPartial, Outcome,
-    Product, Purpose, Waiting,
+    Product, Purpose, Remember, Waiting,
 };
 
-const PASS: Fetched<u32, NoPartial> = Fetched::Pass { remember: false };
-const PASS_AND_REMEMBER: Fetched<u32, NoPartial> = Fetched::Pass { remember: true };
+const PASS: Fetched<u32, NoPartial> = Fetched::Pass { remember: None };
+const PASS_AND_REMEMBER: Fetched<u32, NoPartial> = Fetched::Pass {
+    remember: Some(Remember {
+        key: None,
+        beside: None,
+    }),
+};
 
 fn failed() -> Fetched<u32, NoPartial> {
     Fetched::Failed(Arc::new(crate::support::Refused))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::support::{House, key, minute, secs, whole};
 use futures_util::FutureExt;
 use tower_swr_core::{
-    Answer, Fetched, Fill, Joined, Keep, Key, KeyText, Landed, NoPartial, Outcome, Product,
-    Purpose, Subject,
+    Answer, Fetched, Fill, Joined, Keep, Key, KeyText, Landed, Lifetime, Made, NoPartial, Outcome,
+    Product, Purpose, Remember, Subject,
 };
 
 type Purge = fn(&House);
@@ -56,6 +56,26 @@ fn what_is_purged_does_not_stand_in_for_failures_either() {
     house.clock.advance(secs(200));
     let fill = house.lead(&key("a"));
     assert!(fill.old().is_none());
+}
+
+#[test]
+fn what_is_purged_while_somebody_waits_does_not_stand_in_for_them() {
+    let house = House::new();
+    house.keep(
+        &key("a"),
+        1,
+        Lifetime::fresh_for(secs(60)).stale_if_error(secs(3600)),
+    );
+    house.clock.advance(secs(60));
+    let fill = house.lead(&key("a"));
+    let old = Arc::clone(fill.old().expect("it is kept"));
+    let [mut lost, mut late] = [(); 2].map(|()| fill.waiting().or_stale(Arc::clone(&old)));
+    assert!((&mut lost).now_or_never().is_none() && (&mut late).now_or_never().is_none());
+    purge_a(&house);
+    house.clock.advance(secs(1));
+    assert!(matches!(late.now_or_never(), Some(Outcome::WaitTimedOut)));
+    drop(fill);
+    assert!(matches!(lost.now_or_never(), Some(Outcome::Lost(_))));
 }
 
 #[test]
@@ -117,7 +137,12 @@ fn a_resource_is_purged_with_its_variants_narrowly_or_widely() {
 fn an_uncacheable_key_is_forgotten_by_a_purge() {
     for (how, purge) in PURGES {
         let house = House::new();
-        house.fill(&key("a"), Fetched::Pass { remember: true });
+        house.fill(
+            &key("a"),
+            Fetched::Pass {
+                remember: Some(Remember::default()),
+            },
+        );
         assert!(house.is_uncacheable(&key("a")), "by {how}");
         purge(&house);
         assert!(!house.is_uncacheable(&key("a")), "by {how}");
@@ -147,9 +172,7 @@ fn a_purge_detaches_the_flight_and_those_who_wait_get_its_answer() {
         house.tasks.poll_all();
         assert_eq!(house.origin.running(), 2, "a call of its own, by {how}");
         house.assert_no_violation();
-        answer
-            .send(tower_swr_core::Made::new(1, minute()))
-            .expect("it runs");
+        answer.send(Made::new(1, minute())).expect("it runs");
         house.tasks.poll_all();
         assert_eq!(before.now().map(Result::ok), Some(Some(1)), "by {how}");
         assert!(
@@ -157,9 +180,7 @@ fn a_purge_detaches_the_flight_and_those_who_wait_get_its_answer() {
             "not with the answer of a purged flight"
         );
         assert_eq!(house.kept(&key("a")), None, "stores nothing, by {how}");
-        newer
-            .send(tower_swr_core::Made::new(2, minute()))
-            .expect("it runs");
+        newer.send(Made::new(2, minute())).expect("it runs");
         house.tasks.poll_all();
         assert_eq!(after.now().map(Result::ok), Some(Some(2)));
         assert_eq!(house.kept(&key("a")), Some(2));
@@ -217,8 +238,10 @@ fn late_answers() -> Vec<Fetched<u32, NoPartial>> {
             product: too_large,
             beside: None,
         },
-        Fetched::Pass { remember: false },
-        Fetched::Pass { remember: true },
+        Fetched::Pass { remember: None },
+        Fetched::Pass {
+            remember: Some(Remember::default()),
+        },
         Fetched::Failed(Arc::new(crate::support::Refused)),
     ]
 }
@@ -319,6 +342,31 @@ fn seventy_thousand_purges_lose_nothing_valid_and_revive_nothing() {
         house.keep(name, 2, minute());
     }
     assert!(purged.iter().all(|name| house.kept(name) == Some(2)));
+}
+
+#[test]
+fn many_purges_do_not_detach_a_flight_that_none_of_them_concerns() {
+    let house = House::new();
+    let mut answers = Vec::new();
+    for name in ["a", "purged"] {
+        let (answer, origin) = house.origin.waits();
+        let mut request = house.get(&key(name), origin);
+        assert!(request.now().is_none());
+        house.tasks.poll_all();
+        answers.push((answer, request));
+    }
+    house.cache.purge(key("purged").borrowed().resource());
+    for number in 0..70_000 {
+        house.cache.purge(subject(number));
+    }
+    let attend = |name: &str| house.cache.attend(&key(name).borrowed(), &house.policy);
+    assert!(attend("a").is_some() && attend("purged").is_none());
+    for (answer, _request) in answers {
+        answer.send(Made::new(1, minute())).expect("it runs");
+    }
+    house.tasks.poll_all();
+    assert_eq!(house.kept(&key("a")), Some(1));
+    assert_eq!(house.kept(&key("purged")), None);
 }
 
 #[test]

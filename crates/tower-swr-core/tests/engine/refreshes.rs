@@ -32,6 +32,7 @@ fn so_many_run_so_many_wait_and_the_rest_is_offered_again() {
     let limits = QueueLimits {
         running: 1,
         waiting: 2,
+        ..QueueLimits::default()
     };
     let house = with_stale(House::queueing(limits), &["a", "b", "c", "d"]);
     for name in ["a", "b", "c", "d", "d"] {
@@ -80,6 +81,7 @@ fn a_key_waits_once() {
     let limits = QueueLimits {
         running: 1,
         waiting: 9,
+        ..QueueLimits::default()
     };
     let house = with_stale(House::queueing(limits), &["a", "b"]);
     hit(&house, "a");
@@ -95,6 +97,7 @@ fn a_miss_does_not_wait_behind_the_queue() {
     let limits = QueueLimits {
         running: 1,
         waiting: 9,
+        ..QueueLimits::default()
     };
     let house = with_stale(House::queueing(limits), &["a", "b"]);
     let (answer, origin) = house.origin.waits();
@@ -140,6 +143,7 @@ fn a_queue_that_runs_nothing_is_refused() {
     let limits = QueueLimits {
         running: 0,
         waiting: 9,
+        ..QueueLimits::default()
     };
     let _ = House::<NoPartial>::queueing(limits);
 }
@@ -201,6 +205,7 @@ fn draining_drops_what_waits_and_begins_nothing_more() {
     let limits = QueueLimits {
         running: 1,
         waiting: 9,
+        ..QueueLimits::default()
     };
     let house = with_stale(House::queueing(limits), &["a", "b", "c"]);
     hit(&house, "a");
@@ -265,6 +270,7 @@ fn a_shutdown_with_a_long_queue_drops_it_in_turn() {
         .refreshes(QueueLimits {
             running: 1,
             waiting: QUEUED,
+            waiting_per_scope: QUEUED,
         })
         .build();
     let (policy, origin) = (FlightPolicy::default(), Origin::default());

@@ -18,6 +18,7 @@ fn a_stream_that_is_not_kept_is_closed_before_it_answers() {
         fill.spawn(std::future::ready(Fetched::Stream {
             partial: Parts::default().part(1),
             keep,
+            key: None,
             beside: None,
             rest: Box::pin(std::future::pending()),
         }));

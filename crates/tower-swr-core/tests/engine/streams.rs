@@ -27,6 +27,7 @@ fn who_waits_has_the_head_before_the_end() {
     fill.spawn(std::future::ready(Fetched::Stream {
         partial: parts.part(1),
         keep: Keep::Store(minute()),
+        key: None,
         beside: None,
         rest: Box::pin(std::future::pending()),
     }));
@@ -68,6 +69,7 @@ fn what_goes_with_a_stream_is_written_before_anybody_hears_of_it() {
     fill.spawn(std::future::ready(Fetched::Stream {
         partial: Parts::default().part(1),
         keep: Keep::Store(minute()),
+        key: None,
         beside: Some(Beside {
             key: key("beside"),
             value: 8,
@@ -182,6 +184,7 @@ fn a_stream_whose_task_is_dropped_frees_the_key() {
     let stream = Stream::stored();
     stream.house.tasks.drop_all();
     assert_eq!((is_open(&stream.house), stream.parts.held()), (false, 0));
+    assert_eq!(stream.house.observer.heard(), [Heard::Dropped]);
     drop(stream.house.lead(&key("a")));
     stream.house.assert_no_violation();
 }

@@ -19,7 +19,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use house::House;
 use loom::future::block_on;
 use loom::sync::Arc;
-use loom::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use loom::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use loom::thread;
 use tower_swr_core::{Flights, Join, Landing, Leader, Lost, Waiter};
 
@@ -35,6 +38,7 @@ impl From<&Key> for Key {
 }
 
 const KEY: Key = Key(7);
+const OTHER: Key = Key(8);
 
 fn model(interleaved: impl Fn() + Send + Sync + 'static) {
     let mut model = loom::model::Builder::new();
@@ -295,6 +299,48 @@ fn the_first_landing_stands() {
             landing.join().expect("it asserts nothing");
         }
         assert_eq!(answer(block_on(leader.waiter())), seen);
+    });
+}
+
+/// Whoever was led to another key that a flight is open under joins that flight, until it has closed; who came there
+/// before has a flight of their own, which the first leader leaves open.
+///
+/// Mutants caught: an `also_under` that takes an open flight's place; a `close` that forgets the other key; in this
+/// model, leading newcomers there before the flight is open.
+#[test]
+fn a_flight_under_two_keys_is_one_flight() {
+    model(|| {
+        let flights = Flights::new();
+        let (led_there, calls) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let mut leader = lead(&flights, 0, 0);
+        let newcomer = {
+            let (flights, led_there, calls) = (flights.clone(), led_there.clone(), calls.clone());
+            thread::spawn(move || {
+                let was_led = led_there.load(Acquire) == 1;
+                match flights.join(&OTHER, 0, 0) {
+                    Join::Waiter(waiter) => assert_eq!(answer(block_on(waiter)), 5),
+                    Join::Leader(mut own) => {
+                        // Led there, they come too late for the flight: what it brought is stored.
+                        assert!(
+                            !was_led || calls.load(Relaxed) == 1,
+                            "a call beside the flight"
+                        );
+                        assert!(flights.attend(&OTHER, 0).is_some(), "it stays open");
+                        own.land(Landing::Pass);
+                        own.close();
+                    }
+                }
+            })
+        };
+        let opened = leader.also_under(OTHER, 0);
+        if opened {
+            led_there.store(1, Release);
+        }
+        leader.land(Landing::Answer(5));
+        calls.store(1, Relaxed);
+        leader.close();
+        newcomer.join().expect("one flight, or two apart");
+        assert!(flights.is_empty());
     });
 }
 

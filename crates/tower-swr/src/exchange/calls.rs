@@ -68,7 +68,7 @@ where
         fwd: &'static str,
     ) -> Answered<B, S::Error> {
         let (own, mine) = oneshot::channel();
-        let waiting = or_stale(fill.waiting(), old);
+        let waiting = or_stale(fill.waiting().within(self.patience()), old);
         let (route, question) = (Arc::clone(&self.route), self.question.clone());
         let span = tracing::info_span!("fill", scope = route.scope.name, key = ?fill.key());
         let errand = self.errand(&fill, Some(own));

@@ -3,6 +3,7 @@
 mod calls;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -105,7 +106,10 @@ where
         match self.join() {
             None => Turn::Call(Call::Head(old, fwd)),
             Some(Joined::Lead(fill)) => Turn::Call(Call::Lead(fill, old, fwd)),
-            Some(Joined::Wait(waiting)) => Turn::Wait(or_stale(waiting, old), fwd),
+            Some(Joined::Wait(waiting)) => {
+                let waiting = waiting.within(self.patience());
+                Turn::Wait(or_stale(waiting, old), fwd)
+            }
             Some(Joined::Again(_)) => Turn::Again,
         }
     }
@@ -126,6 +130,13 @@ where
             let errand = self.errand(&fill, None);
             fill.run(errand.run().instrument(span)).await;
         });
+    }
+
+    /// For how long the request may wait now, which it may have done for other calls before.
+    fn patience(&self) -> Duration {
+        let waited = self.question.asked.took(self.route.shared.engine.now());
+        let limit = self.route.scope.policy.wait_timeout;
+        limit.saturating_sub(waited)
     }
 
     fn look(&mut self) -> Look<Held> {
@@ -159,11 +170,7 @@ where
         })
     }
 
-    fn kept(
-        &self,
-        entry: &Arc<Entry<Held>>,
-        age: std::time::Duration,
-    ) -> Option<Response<CacheBody<B>>> {
+    fn kept(&self, entry: &Arc<Entry<Held>>, age: Duration) -> Option<Response<CacheBody<B>>> {
         let Held::Response(stored) = entry.value() else {
             return None;
         };

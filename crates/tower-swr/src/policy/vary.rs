@@ -13,7 +13,7 @@ use super::selection::Value;
 const MAX_NAMES: usize = 16;
 
 /// The request fields a response was selected by: lower-case, sorted, without duplicates.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct VaryNames(Arc<[HeaderName]>);
 
 impl VaryNames {

@@ -218,3 +218,20 @@ async fn a_body_that_is_longer_than_it_said_before_it_ends_is_not_kept() {
     let second = ask(&stage.service, get("/")).await;
     assert_eq!((second.x_cache(), second.text()), ("MISS", "01234"));
 }
+#[tokio::test]
+async fn a_body_that_goes_on_when_it_may_not_be_served_any_more_is_for_its_readers_only() {
+    let stage = stage(reply(200), |house| {
+        house.layer().body_idle_timeout(secs(3600))
+    });
+    let reader = open(&stage.service, get("/")).await;
+    stage.pipes[0].send("one");
+    drop(reader);
+    stage.house.pass(secs(179)).await;
+    stage.pipes[0].send("two");
+    settle().await;
+    assert!(!stage.pipes[0].is_dropped(), "it would still be kept");
+    stage.house.pass(secs(1)).await;
+    stage.pipes[0].send("three");
+    settle().await;
+    assert!(stage.pipes[0].is_dropped(), "nobody wants it any more");
+}

@@ -46,6 +46,7 @@ impl Stream {
         fill.spawn(std::future::ready(Fetched::Stream {
             partial: parts.part(1),
             keep,
+            key: None,
             beside: None,
             rest,
         }));

@@ -1,0 +1,131 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::Cache;
+use crate::entry::Slot;
+use crate::key::{KeyRef, Subject};
+
+impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
+    /// Invalidates everything that concerns `subject`: what is stored does not count any more, and who waits for a
+    /// flight gets its answer, but nobody joins it and it stores nothing. Call it *after* what the values are made of
+    /// has changed.
+    ///
+    /// Keys belong to the resources that were marked in them, and to their scope:
+    ///
+    /// ```
+    /// # use tower_swr_core::{Cache, CacheBuilder, KeyText, MemorySettings};
+    /// # let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).build();
+    /// let mut key = KeyText::new("rows");
+    /// key.push(b"customers");
+    /// key.end_resource(); // the table
+    /// key.push(b"7");
+    /// key.end_resource(); // the row
+    /// cache.purge(key.key().resource()); // the row
+    ///
+    /// let mut table = KeyText::new("rows");
+    /// table.push(b"customers");
+    /// cache.purge(table.key().resource()); // the whole table
+    /// cache.purge(table.key().scope_subject()); // all rows
+    /// ```
+    pub fn purge(&self, subject: Subject) {
+        if self.shared.invalidations.invalidate(subject) {
+            self.sweep();
+        }
+    }
+
+    /// Invalidates everything.
+    pub fn purge_all(&self) {
+        self.shared.invalidations.invalidate_all();
+        self.sweep();
+    }
+
+    /// Removes what is kept under exactly `key`. A fill that runs stores its value all the same: to invalidate, see
+    /// [`Cache::purge`].
+    pub fn remove(&self, key: &KeyRef<'_>) {
+        self.shared.near.remove(key);
+    }
+
+    /// Forgets that answers of `key` may not be shared.
+    pub fn forget_uncacheable(&self, key: &KeyRef<'_>) {
+        let near = &self.shared.near;
+        near.remove_if(key, |there| matches!(there, Slot::Uncacheable(_)));
+    }
+
+    /// Removes what was invalidated from the store, so that the stamps of the invalidations can go, too.
+    fn sweep(&self) {
+        self.shared.sweeps.sweep(|| {
+            let invalidations = &self.shared.invalidations;
+            let swept = invalidations.epoch();
+            // Asked before the store is looked through: what these store meanwhile may be missed there.
+            let oldest_call = self.shared.origin_calls.oldest();
+            self.shared
+                .near
+                .retain(|slot| slot.admitted_by(invalidations));
+            invalidations.forget(swept, oldest_call);
+        });
+    }
+}
+
+/// Lets one sweep run at a time: more would only get in each other's way.
+#[derive(Debug, Default)]
+pub(super) struct Sweeps {
+    asked_for: AtomicUsize,
+}
+
+impl Sweeps {
+    /// Sweeps, until nobody has asked for it since. Who finds a sweep under way leaves theirs to it.
+    fn sweep(&self, sweep: impl Fn()) {
+        if self.asked_for.fetch_add(1, Ordering::AcqRel) > 0 {
+            return;
+        }
+        let _ended = Ended(&self.asked_for);
+        let mut asked_for = 1;
+        while asked_for > 0 {
+            sweep();
+            asked_for = self.asked_for.fetch_sub(asked_for, Ordering::AcqRel) - asked_for;
+        }
+    }
+}
+
+/// Where a sweep panics, because a value does when it is dropped, the next one sweeps.
+struct Ended<'a>(&'a AtomicUsize);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(0, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn who_asks_during_a_sweep_is_swept_for_afterwards_and_once() {
+        let (sweeps, count) = (Sweeps::default(), Cell::new(0));
+        sweeps.sweep(|| {
+            count.set(count.get() + 1);
+            if count.get() == 1 {
+                sweeps.sweep(|| panic!("beside the other"));
+                sweeps.sweep(|| panic!("beside the other"));
+            }
+        });
+        assert_eq!(count.get(), 2);
+        sweeps.sweep(|| count.set(count.get() + 1));
+        assert_eq!(count.get(), 3);
+    }
+
+    #[test]
+    fn a_sweep_that_panics_is_not_the_last() {
+        let (sweeps, swept) = (Sweeps::default(), Cell::new(false));
+        let panics =
+            AssertUnwindSafe(|| sweeps.sweep(|| panic!("as a value does when it is dropped")));
+        assert!(catch_unwind(panics).is_err());
+        sweeps.sweep(|| swept.set(true));
+        assert!(swept.get());
+    }
+}
