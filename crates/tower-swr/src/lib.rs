@@ -49,6 +49,7 @@ mod head;
 mod key;
 mod layer;
 mod origin;
+mod place;
 mod policy;
 mod problem;
 mod question;
