@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::house;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
@@ -62,6 +63,7 @@ async fn ask(app: &Router, span: tracing::Span) {
 #[tokio::test]
 async fn a_fill_is_below_its_request_and_a_refresh_follows_from_its() {
     let seen = Seen::default();
+    let _second = house::second_listener();
     let _guard =
         tracing::subscriber::set_default(tracing_subscriber::registry().with(seen.clone()));
     let clock = ManualClock::default();

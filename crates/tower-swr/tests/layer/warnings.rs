@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::house::{House, Origin, With as _, ask, get, reply};
+use crate::house::{self, House, Origin, With as _, ask, get, reply};
 use axum::body::Body;
 use http::Request;
 use tower::Layer as _;
@@ -44,6 +44,7 @@ async fn warned(
     requests: impl IntoIterator<Item = Request<Body>>,
 ) -> Vec<String> {
     let warnings = Warnings::default();
+    let _second = house::second_listener();
     let _guard =
         tracing::subscriber::set_default(tracing_subscriber::registry().with(warnings.clone()));
     let service = layer.layer(Origin::always(reply(200)));

@@ -97,6 +97,12 @@ impl House {
     }
 }
 
+/// Keep it while you listen to a trace. Of a span or an event that another test's thread meets first, tracing asks all
+/// listeners whether they care, but if there is only one, that thread's own: none.
+pub(crate) fn second_listener() -> tracing::Dispatch {
+    tracing::Dispatch::new(tracing_subscriber::registry())
+}
+
 /// Lets every task run until nothing moves any more.
 pub(crate) async fn settle() {
     for _ in 0..200 {
