@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AGE, CONTENT_LENGTH};
+use http::header::{AGE, AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime, Mode};
@@ -11,6 +11,7 @@ use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime, Mode};
 use crate::key;
 use crate::policy::{self, PassReason, VaryNames, Verdict};
 use crate::response::Held;
+use crate::settings::AuthorizationRule;
 use crate::sharing::Sharing;
 
 /// What the gate let through.
@@ -39,6 +40,9 @@ impl Sharing {
             wall,
         );
         let brought_age = self.brought_age(response.headers());
+        if self.is_authorized() && !policy::may_answer_others(response.headers()) {
+            return Err(PassReason::Authorization);
+        }
         let (keep, own_lifetime, initial_age) = match verdict {
             Verdict::Pass(reason) => return Err(reason),
             Verdict::Store { .. } if self.would_replace_a_good_copy(response.status()) => {
@@ -70,6 +74,12 @@ impl Sharing {
             length,
             revalidated: false,
         })
+    }
+
+    /// Whether the request brought somebody's `Authorization` to the origin, without its being part of the key.
+    fn is_authorized(&self) -> bool {
+        self.route.scope.settings().authorization == AuthorizationRule::Forward
+            && self.fields.contains_key(AUTHORIZATION)
     }
 
     /// What answers of this key are known to vary by, with what this one does.

@@ -328,6 +328,29 @@ impl CacheLayer {
         self
     }
 
+    /// What is behind the layer is another server, which knows HTTP's caches: what it says counts, as RFC 9111 has it for
+    /// a shared cache, and nothing is added.
+    ///
+    /// * No freshness of the layer's own ([`max_age`](CacheLayer::max_age) may set one afterwards); where the server
+    ///   states none, a tenth of the time since `Last-Modified`, a day at most (section 4.2.2).
+    /// * `Cookie` is a field like any other: the server sees it, and says `private` or `Vary: Cookie` where it matters.
+    /// * `Authorization` reaches the server, too; an answer to it is shared only if it says `public`, `must-revalidate`
+    ///   or `s-maxage` (section 3.5).
+    /// * A `HEAD` is asked as a `GET`, whose answer serves both.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("proxy").as_proxy();
+    /// ```
+    pub fn as_proxy(mut self) -> Self {
+        self.settings.lifetimes.max_age = Duration::ZERO;
+        self.settings.lifetimes.heuristic = true;
+        self.settings.cookies = CookieRule::Forward;
+        self.settings.authorization = AuthorizationRule::Forward;
+        self.settings.head_as_get = true;
+        self
+    }
+
     /// `Authorization` is part of the key: each user has answers of their own.
     ///
     /// `X-Cache-Key` is then a digest of it, too: whoever reads that field in a log can try out guesses of a weak

@@ -10,7 +10,6 @@ use tower_service::Service;
 use tower_swr_core::{Entry, Fetched, Key};
 
 use crate::body::BoxError;
-use crate::call::call;
 use crate::policy::PassReason;
 use crate::question::Question;
 use crate::response::{Held, Partial};
@@ -65,7 +64,7 @@ where
             flight,
         };
         let is_conditional = revalidation::ask(sharing.old_response(), request.headers_mut());
-        let response = match call(&sharing.route, service, request).await {
+        let response = match sharing.route.call(service, request).await {
             Ok(response) => response,
             Err(error) => {
                 tracing::warn!("the service failed; who waits gets 502, or what is stale");

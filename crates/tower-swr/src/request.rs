@@ -227,7 +227,7 @@ pub(crate) fn hide(fields: &mut HeaderMap, settings: &Settings) {
 
 fn strip_cookies(fields: &mut HeaderMap, rule: &CookieRule) {
     let kept = match rule {
-        CookieRule::Bypass => return,
+        CookieRule::Bypass | CookieRule::Forward => return,
         CookieRule::Ignore | CookieRule::BypassOn(_) => Vec::new(),
         CookieRule::Key(names) => cookies(fields)
             .filter(|(name, _)| is_named(names, name))

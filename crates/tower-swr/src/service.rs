@@ -10,7 +10,7 @@ use tower_service::Service;
 use tower_swr_core::{KeyText, Look, Mode, Refresh};
 
 use crate::body::{BoxError, CacheBody};
-use crate::call::{call, call_uncounted};
+use crate::call::call;
 use crate::conditions::Conditions;
 use crate::exchange::Exchange;
 use crate::future::ResponseFuture;
@@ -104,10 +104,10 @@ impl<S> CacheService<S> {
         })
     }
 
-    /// The right to refresh what the request was answered with, unless somebody has it. A `HEAD` never gets it: it
+    /// The right to refresh what the request was answered with, unless somebody has it. A `HEAD` never gets it where it
     /// cannot stand in for a `GET`, for which a route may have another handler.
     fn reserve_refresh(&self, text: &KeyText, asked: &Asked) -> Option<Refresh> {
-        if asked.head_only {
+        if asked.head_only && !self.route.scope.settings().head_as_get {
             return None;
         }
         let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
@@ -125,7 +125,7 @@ impl<S> CacheService<S> {
     {
         let service = self.inner.clone();
         ResponseFuture::pending(Box::pin(async move {
-            let response = call_uncounted(service, request).await?;
+            let response = call(service, request, || ()).await?;
             Ok(response.map(CacheBody::passed))
         }))
     }
@@ -146,7 +146,7 @@ impl<S> CacheService<S> {
             .then(|| key::target(&request, &route.scope.key));
         ResponseFuture::pending(Box::pin(async move {
             let began = route.shared.engine.now();
-            let response = call(&route, service, request).await?;
+            let response = route.call(service, request).await?;
             // RFC 9111 section 4.4.
             let succeeded = response.status().is_success() || response.status().is_redirection();
             if let Some(changed) = changed.filter(|_| succeeded) {

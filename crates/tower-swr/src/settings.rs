@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     /// Request fields that are part of the key.
     pub(crate) vary: Vec<HeaderName>,
     pub(crate) fields: FieldFamilies,
+    /// A `HEAD` may be made a `GET`: there is one handler for both.
+    pub(crate) head_as_get: bool,
 }
 
 /// What a `Cookie` in a request means.
@@ -35,6 +37,8 @@ pub(crate) enum CookieRule {
     BypassOn(Vec<String>),
     /// These cookies are part of the key; of all others the handler never sees any.
     Key(Vec<String>),
+    /// A field like any other: the handler sees it, and says of its answer for whom it is.
+    Forward,
 }
 
 /// What `Authorization` in a request means.
@@ -46,6 +50,8 @@ pub(crate) enum AuthorizationRule {
     Ignore,
     /// It is part of the key.
     Key,
+    /// The handler sees it; its answer is shared only if it says so (RFC 9111 section 3.5).
+    Forward,
 }
 
 /// Which fields are added to answers.
@@ -78,25 +84,35 @@ impl Settings {
             authorization: AuthorizationRule::Bypass,
             vary: Vec::new(),
             fields,
+            head_as_get: false,
         }
     }
 
     /// Request fields that cannot make a difference to a stored answer: the handler never sees them, or they are part
     /// of the key already.
     pub(crate) fn settled_fields(&self) -> Vec<HeaderName> {
+        let mut settled = self.vary.clone();
         // Requests that still carry them under the other rules do not come near the cache.
-        let mut settled = vec![COOKIE, AUTHORIZATION];
-        settled.extend(self.vary.iter().cloned());
+        if self.cookies != CookieRule::Forward {
+            settled.push(COOKIE);
+        }
+        if self.authorization != AuthorizationRule::Forward {
+            settled.push(AUTHORIZATION);
+        }
         settled
     }
 
     /// Fields that caches behind this one must tell answers apart by, since this one does.
     pub(crate) fn advertised_vary(&self) -> Vec<HeaderName> {
         let mut names = self.vary.clone();
-        if !matches!(self.cookies, CookieRule::Ignore) {
+        if !matches!(self.cookies, CookieRule::Ignore | CookieRule::Forward) {
             names.push(COOKIE);
         }
-        if self.authorization != AuthorizationRule::Ignore {
+        let authorization = self.authorization;
+        if !matches!(
+            authorization,
+            AuthorizationRule::Ignore | AuthorizationRule::Forward
+        ) {
             names.push(AUTHORIZATION);
         }
         names

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{Either, select};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::sync::oneshot;
 use tower_service::Service;
@@ -15,7 +15,6 @@ use tracing::Instrument as _;
 
 use super::{Answered, Exchange, or_stale};
 use crate::body::{BoxError, CacheBody};
-use crate::call::call;
 use crate::fields::CacheStatus;
 use crate::future::Answering;
 use crate::gate;
@@ -87,7 +86,7 @@ where
         let fwd = self.fwd(false);
         let (route, service, question, request) = self.on_its_own_behalf();
         let limit = route.scope.policy.origin_timeout;
-        let answered = in_time(&route, limit, call(&route, service, request)).await;
+        let answered = in_time(&route, limit, route.call(service, request)).await;
         let Some(answered) = answered else {
             return Ok(route.problem(&question.asked, Problem::from(&Lost::TimedOut), fwd));
         };
@@ -112,7 +111,7 @@ where
             Some(_) => policy.soft_timeout.min(policy.origin_timeout),
             None => policy.origin_timeout,
         };
-        let answered = in_time(&route, limit, call(&route, service, request)).await;
+        let answered = in_time(&route, limit, route.call(service, request)).await;
         let reason = match &answered {
             None => Some(StaleReason::SoftTimeout),
             Some(Ok(response)) if !response.status().is_server_error() => None,
@@ -147,6 +146,9 @@ where
     ) -> Errand<S, A, B, S::Error> {
         let settings = self.route.scope.settings();
         request::strip(self.request.headers_mut(), settings);
+        if settings.head_as_get {
+            *self.request.method_mut() = Method::GET;
+        }
         via::note(&self.route.scope, self.request.extensions_mut());
         Errand {
             route: self.route,
@@ -189,19 +191,25 @@ impl Leader {
 
     fn own<B, E>(&self, own: Option<Own<B, E>>) -> Response<CacheBody<B>> {
         let (route, question) = (&self.route, &self.question);
-        match own {
+        let (response, handling) = match own {
             Some(Own::Response(response, reason)) => {
                 let handling = passed(self.fwd, response.status(), Some(reason.token()));
-                route.passed(question, response.map(CacheBody::passed), handling)
+                (response.map(CacheBody::passed), handling)
             }
             Some(Own::Kept(response, detail)) => {
                 let handling = passed(self.fwd, StatusCode::NOT_MODIFIED, Some(detail));
-                route.passed(question, response.map(CacheBody::stored), handling)
+                (response.map(CacheBody::stored), handling)
             }
             Some(Own::Error(_)) | None => {
-                route.problem(&question.asked, Problem::Interrupted, self.fwd)
+                return route.problem(&question.asked, Problem::Interrupted, self.fwd);
             }
-        }
+        };
+        // A HEAD that was made a GET.
+        let response = match question.asked.head_only {
+            true => response.map(|_| CacheBody::untold()),
+            false => response,
+        };
+        route.passed(question, response, handling)
     }
 }
 

@@ -148,7 +148,7 @@ where
     fn join(&self) -> Option<Joined<Held, Partial>> {
         let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
         let key = self.question.key();
-        if self.question.asked.head_only {
+        if self.question.asked.head_only && !self.route.scope.settings().head_as_get {
             engine.attend(&key, policy).map(Joined::Wait)
         } else {
             Some(engine.join(&key, policy, Purpose::Miss))

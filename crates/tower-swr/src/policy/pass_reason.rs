@@ -21,6 +21,8 @@ pub(crate) enum PassReason {
     Partial,
     /// `text/event-stream`: it never ends and belongs to its listener.
     EventStream,
+    /// It answers a request with `Authorization`, and does not say that it may be shared.
+    Authorization,
     /// A `Content-Length` that is no length, or several that differ.
     Length,
     /// A body over the route's limit. No head shows it; whoever reads the body says so.
@@ -40,6 +42,7 @@ impl PassReason {
             Self::Status => "status",
             Self::Partial => "partial",
             Self::EventStream => "event-stream",
+            Self::Authorization => "authorization",
             Self::Length => "content-length",
             Self::TooLarge => "too-large",
         }
@@ -58,6 +61,7 @@ impl PassReason {
             | Self::VaryTooLong
             | Self::Status
             | Self::Partial
+            | Self::Authorization
             | Self::Length
             | Self::EventStream => false,
         }

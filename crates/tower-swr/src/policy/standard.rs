@@ -23,6 +23,8 @@ pub(crate) struct Lifetimes {
     pub(crate) stale_if_error: Option<Duration>,
     /// These lifetimes replace the handler's. They never lift one of its prohibitions.
     pub(crate) override_origin: bool,
+    /// Where nobody states a freshness, it is guessed (RFC 9111 section 4.2.2).
+    pub(crate) heuristic: bool,
 }
 
 impl Default for Lifetimes {
@@ -32,6 +34,7 @@ impl Default for Lifetimes {
             stale_while_revalidate: None,
             stale_if_error: None,
             override_origin: false,
+            heuristic: false,
         }
     }
 }
@@ -76,7 +79,17 @@ pub(crate) fn judge(
         class: StatusClass::of(status),
         age: initial_age(headers),
     };
-    case.verdict(stated)
+    let guessed = || {
+        let guess = case.may_guess().then(|| Stated::guess(headers, now));
+        guess.flatten()
+    };
+    case.verdict(stated.or_else(guessed))
+}
+
+/// Whether an answer to a request with `Authorization` may be given to others (RFC 9111 section 3.5).
+pub(crate) fn may_answer_others(headers: &HeaderMap) -> bool {
+    let control = CacheControl::parse(headers);
+    control.public || control.must_revalidate || control.s_maxage.is_some()
 }
 
 /// The first reason, most telling first, why the answer must not reach a second client.
@@ -130,6 +143,13 @@ impl Case<'_> {
             ours,
             initial_age: self.age,
         })
+    }
+
+    /// Only where the route sets no freshness itself, for statuses that permit it or where the handler does.
+    fn may_guess(&self) -> bool {
+        let has_routes = self.class == StatusClass::Ok && !self.lifetimes.max_age.is_zero();
+        let permitted = self.class.is_cacheable() || self.control.public;
+        self.lifetimes.heuristic && !has_routes && permitted
     }
 
     fn unkept(&self) -> Verdict {
@@ -285,6 +305,7 @@ mod tests {
             stale_while_revalidate: Some(secs(20)),
             stale_if_error: Some(secs(30)),
             override_origin: false,
+            heuristic: false,
         }
     }
 
@@ -702,6 +723,7 @@ mod tests {
                 stale_while_revalidate,
                 stale_if_error,
                 override_origin,
+                heuristic: false,
             },
         )
     }

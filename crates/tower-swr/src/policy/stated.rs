@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{AGE, DATE, EXPIRES};
+use http::header::{AGE, DATE, EXPIRES, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
 use super::cache_control::{CacheControl, delta_seconds};
@@ -28,6 +28,20 @@ impl Stated {
         let span = control.s_maxage.or(control.max_age);
         let span = span.or_else(|| expires(headers, now))?;
         Some(Self { span, by_s_maxage })
+    }
+}
+
+impl Stated {
+    /// A tenth of the time since the answer last changed, a day at most (RFC 9111 section 4.2.2). No guess without a
+    /// date of the last change, or with one in the future.
+    pub(super) fn guess(headers: &HeaderMap, now: SystemTime) -> Option<Self> {
+        const MOST: Duration = Duration::from_secs(24 * 60 * 60);
+        let changed = http_date(headers.get(LAST_MODIFIED)?)?;
+        let unchanged = date(headers).unwrap_or(now).duration_since(changed).ok()?;
+        Some(Self {
+            span: (unchanged / 10).min(MOST),
+            by_s_maxage: false,
+        })
     }
 }
 

@@ -16,6 +16,7 @@ mod lifetimes;
 mod limits;
 mod on_axum;
 mod on_hyper;
+mod proxy;
 mod request;
 mod revalidation;
 mod settings;

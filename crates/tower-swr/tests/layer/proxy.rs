@@ -1,0 +1,129 @@
+//! In front of another server, whose word counts.
+
+use crate::house::{
+    House, Origin, Reply, With as _, answers, ask, count, get, head, reply, secs, start_all,
+};
+use tower::Layer as _;
+use tower_swr::CacheService;
+
+fn behind(replies: impl IntoIterator<Item = Reply>) -> (House, Origin, CacheService<Origin>) {
+    let (house, origin) = (House::new(), Origin::script(replies));
+    let service = house.layer().as_proxy().layer(origin.clone());
+    (house, origin, service)
+}
+
+#[tokio::test]
+async fn nothing_is_fresh_that_the_server_does_not_call_fresh() {
+    let (_house, origin, service) = behind([
+        reply(200),
+        reply(200),
+        reply(200).with("cache-control", "max-age=5"),
+    ]);
+    for verb in ["MISS", "MISS", "MISS", "HIT"] {
+        let answer = ask(&service, get("/")).await;
+        assert_eq!(answer.x_cache(), verb);
+        assert!(
+            !answer.field("cache-control").contains("stale"),
+            "nothing is added"
+        );
+    }
+    assert_eq!(origin.calls(), 3);
+}
+
+#[tokio::test]
+async fn an_answer_that_has_not_changed_for_long_is_fresh_for_a_tenth_of_that() {
+    // The clock of these tests begins with 2026.
+    let changed = "Wed, 31 Dec 2025 23:50:00 GMT";
+    let of = |status, fields: &[(&str, &str)]| {
+        let reply = reply(status).with("last-modified", changed);
+        fields
+            .iter()
+            .fold(reply, |reply, (name, value)| reply.with(name, value))
+    };
+    for (reply, fresh_for) in [
+        (of(200, &[]), 60),
+        (of(404, &[]), 60),
+        (of(200, &[("age", "20")]), 40),
+        (of(200, &[("cache-control", "max-age=7")]), 7),
+        (of(403, &[("cache-control", "public")]), 60),
+    ] {
+        let (house, _origin, service) = behind([reply.clone(), reply.clone()]);
+        ask(&service, get("/")).await;
+        house.pass(secs(fresh_for - 1)).await;
+        assert_eq!(ask(&service, get("/")).await.x_cache(), "HIT", "{reply:?}");
+        house.pass(secs(1)).await;
+        assert_ne!(ask(&service, get("/")).await.x_cache(), "HIT", "{reply:?}");
+    }
+    for reply in [
+        of(403, &[]),
+        reply(200),
+        reply(200).with("last-modified", "Fri, 02 Jan 2026 00:00:00 GMT"),
+    ] {
+        let (_house, origin, service) = behind([reply.clone(), reply]);
+        ask(&service, get("/")).await;
+        ask(&service, get("/")).await;
+        assert_eq!(origin.calls(), 2);
+    }
+}
+
+#[tokio::test]
+async fn cookies_reach_the_server_and_answers_are_for_whom_it_says() {
+    let public = reply(200).with("cache-control", "max-age=60");
+    let vary = public.clone().with("vary", "cookie");
+    for (reply, calls) in [(public, 1), (vary, 2)] {
+        let (_house, origin, service) = behind([reply.clone(), reply]);
+        for cookie in ["a=1", "a=2", "a=1"] {
+            ask(&service, get("/").with("cookie", cookie)).await;
+        }
+        assert_eq!(origin.calls(), calls);
+        assert_eq!(origin.seen()[0].fields["cookie"], "a=1");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_somebody_is_shared_only_where_it_says_so() {
+    for (control, expected) in [
+        ("max-age=60", false),
+        ("max-age=60, proxy-revalidate", false),
+        ("max-age=60, public", true),
+        ("max-age=60, must-revalidate", true),
+        ("s-maxage=60", true),
+    ] {
+        let house = House::new();
+        let origin = Origin::always(reply(200).with("cache-control", control));
+        let service = house.layer().as_proxy().layer(origin.clone());
+        origin.hold();
+        let users = (0..10).map(|user| get("/").with("authorization", user.to_string()));
+        let asking = start_all(&service, users).await;
+        origin.release();
+        let answers = answers(asking).await;
+        let (calls, shared) = if expected { (1, 9) } else { (10, 0) };
+        assert_eq!(
+            (origin.calls(), count(&answers, "COLLAPSED")),
+            (calls, shared),
+            "{control}"
+        );
+        assert_eq!(origin.seen()[0].fields["authorization"], "0");
+        let next = ask(&service, get("/")).await;
+        assert_eq!(next.x_cache() == "HIT", expected, "{control}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_is_asked_as_a_get_that_serves_both() {
+    let (_house, origin, service) =
+        behind([reply(200).with("cache-control", "max-age=60").text("whole")]);
+    let first = ask(&service, head("/")).await;
+    assert_eq!(
+        (first.x_cache(), first.text(), first.field("content-length")),
+        ("MISS", "", "5")
+    );
+    let second = ask(&service, get("/")).await;
+    assert_eq!(
+        (second.x_cache(), second.text(), origin.calls()),
+        ("HIT", "whole", 1)
+    );
+    let (_house, _origin, service) = behind([reply(200).with("cache-control", "no-store")]);
+    let own = ask(&service, head("/")).await;
+    assert_eq!((own.x_cache(), own.text()), ("PASS", ""));
+}
