@@ -57,6 +57,8 @@ pub struct RouteConfig {
     pub stale_if_error_secs: Option<f64>,
     /// [`CacheLayer::override_origin`](crate::CacheLayer::override_origin).
     pub override_origin: Option<bool>,
+    /// [`CacheLayer::heuristic_freshness`](crate::CacheLayer::heuristic_freshness).
+    pub heuristic_freshness: Option<bool>,
     /// [`CacheLayer::client_max_age`](crate::CacheLayer::client_max_age), in seconds.
     pub client_max_age_secs: Option<f64>,
     /// [`CacheLayer::refresh_jitter`](crate::CacheLayer::refresh_jitter), in seconds.
@@ -81,6 +83,10 @@ pub struct RouteConfig {
     pub cookies: Option<CookieConfig>,
     /// What `Authorization` in a request means.
     pub authorization: Option<AuthorizationConfig>,
+    /// [`CacheLayer::honor_client_directives`](crate::CacheLayer::honor_client_directives).
+    pub honor_client_directives: Option<bool>,
+    /// [`CacheLayer::head_as_get`](crate::CacheLayer::head_as_get).
+    pub head_as_get: Option<bool>,
     /// [`CacheLayer::x_cache`](crate::CacheLayer::x_cache).
     pub x_cache: Option<bool>,
     /// [`CacheLayer::cache_status`](crate::CacheLayer::cache_status).
@@ -91,7 +97,7 @@ pub struct RouteConfig {
 
 /// What a `Cookie` in a request means to a route.
 ///
-/// In a file `"bypass"`, `"ignore"`, `{"bypass_on": ["session"]}` or `{"key": ["currency"]}`.
+/// In a file `"bypass"`, `"ignore"`, `{"bypass_on": ["session"]}`, `{"key": ["currency"]}` or `"forward"`.
 ///
 /// ```
 /// use tower_swr::{CookieConfig, RouteConfig};
@@ -112,11 +118,13 @@ pub enum CookieConfig {
     BypassOn(Vec<String>),
     /// [`CacheLayer::key_cookies`](crate::CacheLayer::key_cookies).
     Key(Vec<String>),
+    /// [`CacheLayer::forward_cookies`](crate::CacheLayer::forward_cookies).
+    Forward,
 }
 
 /// What `Authorization` in a request means to a route.
 ///
-/// In a file `"bypass"`, `"ignore"` or `"key"`.
+/// In a file `"bypass"`, `"ignore"`, `"key"` or `"forward"`.
 ///
 /// ```
 /// use tower_swr::{AuthorizationConfig, RouteConfig};
@@ -135,6 +143,8 @@ pub enum AuthorizationConfig {
     Ignore,
     /// [`CacheLayer::key_authorization`](crate::CacheLayer::key_authorization).
     Key,
+    /// [`CacheLayer::forward_authorization`](crate::CacheLayer::forward_authorization).
+    Forward,
 }
 
 /// A [`RouteConfig`] has a value that its setting cannot have.
@@ -187,6 +197,7 @@ impl RouteConfig {
         set!(self.stale_while_revalidate_secs => lifetimes.stale_while_revalidate, rules::seconds);
         set!(self.stale_if_error_secs => lifetimes.stale_if_error, rules::seconds);
         set!(self.override_origin => lifetimes.override_origin, Ok);
+        set!(self.heuristic_freshness => lifetimes.heuristic, Ok);
         set!(self.client_max_age_secs => settings.client_max_age, rules::seconds);
 
         let flights = &mut settings.flights;
@@ -202,6 +213,9 @@ impl RouteConfig {
         set!(self.vary => settings.vary, rules::vary_names);
         set!(self.cookies => settings.cookies, CookieConfig::rule);
         set!(self.authorization => settings.authorization, AuthorizationConfig::rule);
+
+        set!(self.honor_client_directives => settings.client_directives, Ok);
+        set!(self.head_as_get => settings.head_as_get, Ok);
 
         let fields = &mut settings.fields;
         set!(self.x_cache => fields.x_cache, Ok);
@@ -234,6 +248,7 @@ impl CookieConfig {
             Self::Ignore => CookieRule::Ignore,
             Self::BypassOn(names) => CookieRule::BypassOn(rules::cookie_names(names)?),
             Self::Key(names) => CookieRule::Key(rules::cookie_names(names)?),
+            Self::Forward => CookieRule::Forward,
         })
     }
 }
@@ -244,6 +259,7 @@ impl AuthorizationConfig {
             Self::Bypass => AuthorizationRule::Bypass,
             Self::Ignore => AuthorizationRule::Ignore,
             Self::Key => AuthorizationRule::Key,
+            Self::Forward => AuthorizationRule::Forward,
         })
     }
 }
@@ -292,6 +308,7 @@ mod tests {
             stale_while_revalidate_secs: Some(2.0),
             stale_if_error_secs: Some(3.0),
             override_origin: Some(true),
+            heuristic_freshness: Some(true),
             client_max_age_secs: Some(4.0),
             refresh_jitter_secs: Some(5.0),
             ttl_jitter_fraction: Some(0.25),
@@ -308,6 +325,8 @@ mod tests {
             ]),
             cookies: Some(CookieConfig::Key(vec![text("currency")])),
             authorization: Some(AuthorizationConfig::Key),
+            honor_client_directives: Some(true),
+            head_as_get: Some(true),
             x_cache: Some(false),
             cache_status: Some(false),
             cache_control: Some(false),
@@ -342,6 +361,7 @@ mod tests {
         wanted.lifetimes.stale_while_revalidate = Some(secs(2));
         wanted.lifetimes.stale_if_error = Some(secs(3));
         wanted.lifetimes.override_origin = true;
+        wanted.lifetimes.heuristic = true;
         wanted.client_max_age = Some(secs(4));
         wanted.flights.refresh.refresh_jitter = secs(5);
         wanted.flights.refresh.ttl_jitter = 0.25;
@@ -354,6 +374,8 @@ mod tests {
         wanted.vary = vec![ACCEPT, ACCEPT_LANGUAGE];
         wanted.cookies = CookieRule::Key(vec![text("currency")]);
         wanted.authorization = AuthorizationRule::Key;
+        wanted.client_directives = true;
+        wanted.head_as_get = true;
         wanted.fields = FieldFamilies {
             x_cache: false,
             cache_status: false,

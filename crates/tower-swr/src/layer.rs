@@ -337,17 +337,85 @@ impl CacheLayer {
     /// * `Authorization` reaches the server, too; an answer to it is shared only if it says `public`, `must-revalidate`
     ///   or `s-maxage` (section 3.5).
     /// * A `HEAD` is asked as a `GET`, whose answer serves both.
+    /// * What clients say in `Cache-Control` counts, as with
+    ///   [`honor_client_directives`](CacheLayer::honor_client_directives).
     ///
     /// ```
     /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// let layer = cache.layer("proxy").as_proxy();
     /// ```
-    pub fn as_proxy(mut self) -> Self {
-        self.settings.lifetimes.max_age = Duration::ZERO;
+    pub fn as_proxy(self) -> Self {
+        self.max_age(Duration::ZERO)
+            .heuristic_freshness()
+            .forward_cookies()
+            .forward_authorization()
+            .head_as_get()
+            .honor_client_directives()
+    }
+
+    /// Where the handler states no freshness and the layer sets none for it ([`max_age`](CacheLayer::max_age) of zero,
+    /// statuses other than 200), a tenth of the time since `Last-Modified` is fresh, a day at most, as RFC 9111 section
+    /// 4.2.2 allows for the statuses that it names, and for others that say `public`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("files").max_age(Duration::ZERO).heuristic_freshness();
+    /// ```
+    pub fn heuristic_freshness(mut self) -> Self {
         self.settings.lifetimes.heuristic = true;
+        self
+    }
+
+    /// `Cookie` is a field like any other: the handler sees it, and its answer is for everybody unless it says `private`,
+    /// `Vary: Cookie` or `Set-Cookie`. Only for handlers that are known to say so: one that forgets shows one user's
+    /// answer to all.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("proxy").forward_cookies();
+    /// ```
+    pub fn forward_cookies(mut self) -> Self {
         self.settings.cookies = CookieRule::Forward;
+        self
+    }
+
+    /// The handler sees `Authorization`; its answer to a request with it is shared only if it says `public`,
+    /// `must-revalidate` or `s-maxage` (RFC 9111 section 3.5). What is kept answers requests with it, too.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("proxy").forward_authorization();
+    /// ```
+    pub fn forward_authorization(mut self) -> Self {
         self.settings.authorization = AuthorizationRule::Forward;
+        self
+    }
+
+    /// A `HEAD` that nothing kept can answer is asked as a `GET`, whose answer serves both. Only where one handler serves
+    /// both: axum wraps a route's methods apart, and would call the one for `HEAD` with a `GET`.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("proxy").head_as_get();
+    /// ```
+    pub fn head_as_get(mut self) -> Self {
         self.settings.head_as_get = true;
+        self
+    }
+
+    /// Does what requests ask for in `Cache-Control` (RFC 9111 section 5.2.1): `no-cache`, `max-age` and `min-fresh` ask
+    /// the origin where what is kept is not good enough, `max-stale` takes what is not fresh, `only-if-cached` gets 504
+    /// where nothing is kept, `no-store` bypasses. Requests that ask the origin at the same time still share its answer.
+    ///
+    /// Off by default, as the RFC allows: ten thousand clients that send `no-cache` are a stampede that they ask for.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").honor_client_directives();
+    /// ```
+    pub fn honor_client_directives(mut self) -> Self {
+        self.settings.client_directives = true;
         self
     }
 

@@ -22,6 +22,8 @@ pub(crate) enum Problem {
     WaitTimedOut,
     /// The call was dropped.
     Interrupted,
+    /// Nothing is kept that the client would take, and the origin is not to be asked.
+    NotKept,
 }
 
 /// When to come again: the flight of now will have ended, and a storm of retries should not come at once.
@@ -54,6 +56,11 @@ impl Problem {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "interrupted",
                 "The making of this answer was interrupted, as when a server shuts down.",
+            ),
+            Self::NotKept => (
+                StatusCode::GATEWAY_TIMEOUT,
+                "only-if-cached",
+                "Nothing is kept that this request would take, and it does not want the origin to be asked.",
             ),
         }
     }

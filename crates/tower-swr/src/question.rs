@@ -7,7 +7,7 @@ use http::HeaderMap;
 use tower_swr_core::{Entry, Key, KeyRef, KeyText, Look, Moment};
 
 use crate::conditions::Conditions;
-use crate::policy::VaryNames;
+use crate::policy::{RequestControl, VaryNames};
 use crate::response::{Held, Variants};
 use crate::route::Route;
 
@@ -32,6 +32,8 @@ pub(crate) struct Asked {
     pub(crate) began: Moment,
     /// Under which conditions it wants an answer, or which part of it. Most want all of it.
     pub(crate) conditions: Option<Arc<Conditions>>,
+    /// What it will take, where that counts.
+    pub(crate) control: Option<Arc<RequestControl>>,
 }
 
 /// What a look-up found, and where.

@@ -1,9 +1,9 @@
 //! What a request must be to come near the cache, and what of it the handler sees.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName, HeaderValue,
-    IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName,
+    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, PRAGMA,
+    RANGE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Method, Request};
 use http_body::Body;
@@ -21,6 +21,8 @@ pub(crate) enum Bypass {
     Body,
     Cookie,
     Authorization,
+    /// It asks that nothing be stored of it, and is heard.
+    NoStore,
     /// No key can be made of it.
     Key,
     /// The cache is switched off.
@@ -29,12 +31,13 @@ pub(crate) enum Bypass {
 
 impl Bypass {
     /// All reasons, in the order of their discriminants.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Method,
         Self::Upgrade,
         Self::Body,
         Self::Cookie,
         Self::Authorization,
+        Self::NoStore,
         Self::Key,
         Self::Off,
     ];
@@ -46,6 +49,7 @@ impl Bypass {
             Self::Body => "body",
             Self::Cookie => "cookie",
             Self::Authorization => "authorization",
+            Self::NoStore => "no-store",
             Self::Key => "key",
             Self::Off => "off",
         }
@@ -63,6 +67,8 @@ pub(crate) struct Noted<'r> {
     pub(crate) forwarded: u16,
     /// It wants an answer under conditions, or a part of it.
     pub(crate) is_conditional: bool,
+    /// It says what it will take.
+    pub(crate) has_control: bool,
     wants_upgrade: bool,
     /// HTTP/1 announces a body.
     is_framed: bool,
@@ -115,6 +121,8 @@ impl<'r> Noted<'r> {
                 noted.is_framed = true;
             } else if *name == CONTENT_LENGTH {
                 noted.is_framed |= value != "0";
+            } else if *name == CACHE_CONTROL || *name == PRAGMA {
+                noted.has_control = true;
             } else if *name == RANGE || name.as_str().starts_with("if-") {
                 noted.is_conditional = true;
             } else if name.as_str().starts_with("x-") {

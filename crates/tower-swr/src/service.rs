@@ -15,6 +15,7 @@ use crate::conditions::Conditions;
 use crate::exchange::Exchange;
 use crate::future::ResponseFuture;
 use crate::key;
+use crate::policy::RequestControl;
 use crate::question::{self, Asked, Question};
 use crate::request::{self, Bypass};
 use crate::response::Held;
@@ -73,6 +74,7 @@ where
             refresh,
         } = &found.look
             && let Held::Response(stored) = entry.value()
+            && asked.control.is_none()
         {
             let response = (self.route).kept(&asked, entry, stored, *age, None, Duration::ZERO);
             if *refresh && let Some(turn) = self.reserve_refresh(&text, &asked) {
@@ -96,11 +98,19 @@ impl<S> CacheService<S> {
         let settings = self.route.scope.settings();
         let noted = request::admit(request, settings)?;
         key::write(text, request, &noted, settings)?;
+        let control = match noted.has_control && settings.client_directives {
+            true => Some(RequestControl::parse(request.headers())),
+            false => None,
+        };
+        if control.is_some_and(|control| control.no_store) {
+            return Err(Bypass::NoStore);
+        }
         let conditions = || Arc::new(Conditions::of(request.headers()));
         Ok(Asked {
             head_only: request.method() == Method::HEAD,
             began: self.route.shared.engine.now(),
             conditions: noted.is_conditional.then(conditions),
+            control: control.map(Arc::new),
         })
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     /// Request fields that are part of the key.
     pub(crate) vary: Vec<HeaderName>,
     pub(crate) fields: FieldFamilies,
+    /// What clients say in `Cache-Control` counts.
+    pub(crate) client_directives: bool,
     /// A `HEAD` may be made a `GET`: there is one handler for both.
     pub(crate) head_as_get: bool,
 }
@@ -84,6 +86,7 @@ impl Settings {
             authorization: AuthorizationRule::Bypass,
             vary: Vec::new(),
             fields,
+            client_directives: false,
             head_as_get: false,
         }
     }

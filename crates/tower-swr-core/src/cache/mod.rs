@@ -147,6 +147,19 @@ pub enum Purpose {
     Miss,
     /// What is served is due to be renewed.
     Refresh,
+    /// What could be served is not wanted: the origin is to be asked in any case.
+    Revalidate,
+}
+
+impl Purpose {
+    /// Whether an entry that can be served is no reason to stop; `due` is whether its refresh is.
+    fn wants_more_than(self, due: bool) -> bool {
+        match self {
+            Self::Miss => false,
+            Self::Refresh => due,
+            Self::Revalidate => true,
+        }
+    }
 }
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
@@ -196,11 +209,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         // serve something older, in the mode they are in, found it before they joined.
         let old = match self.look(key, Mode::Normal, self.now()) {
             Look::Fetch { old, .. } => old,
-            Look::Serve {
-                entry,
-                refresh: true,
-                ..
-            } if purpose == Purpose::Refresh => Some(entry),
+            Look::Serve { entry, refresh, .. } if purpose.wants_more_than(refresh) => Some(entry),
             again => {
                 leader.land(landing_of(&again));
                 return Joined::Again(again);

@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 
 use self::calls::Call;
 use crate::body::{BoxError, CacheBody};
+use crate::policy::RequestControl;
 use crate::problem::Problem;
 use crate::question::Question;
 use crate::response::{Held, Partial};
@@ -91,6 +92,7 @@ where
 
     /// What is to be done after a look-up found `look`.
     fn turn(&self, look: Look<Held>) -> Turn<B> {
+        let (look, purpose) = self.taken(look);
         let (old, fallback) = match look {
             Look::Serve { entry, age, .. } => {
                 return match self.kept(&entry, age) {
@@ -103,7 +105,13 @@ where
         };
         let fwd = self.fwd(old.is_some());
         let old = old.filter(|_| fallback);
-        match self.join() {
+        if self.control().is_some_and(|control| control.only_if_cached) {
+            return Turn::Done(
+                self.route
+                    .problem(&self.question.asked, Problem::NotKept, fwd),
+            );
+        }
+        match self.join(purpose) {
             None => Turn::Call(Call::Head(old, fwd)),
             Some(Joined::Lead(fill)) => Turn::Call(Call::Lead(fill, old, fwd)),
             Some(Joined::Wait(waiting)) => {
@@ -132,6 +140,42 @@ where
         });
     }
 
+    /// What was found, as far as the client will take it, and what to ask the origin for where it is not enough.
+    fn taken(&self, look: Look<Held>) -> (Look<Held>, Purpose) {
+        let Some(control) = self.control() else {
+            return (look, Purpose::Miss);
+        };
+        let now = self.route.shared.engine.now();
+        match look {
+            // What was made for this request, or while it waited, is as new as can be.
+            Look::Serve { entry, age, .. }
+                if age >= self.question.asked.took(now)
+                    && !control.accepts(entry.lifetime(), age) =>
+            {
+                let (old, fallback) = (Some(entry), false);
+                (Look::Fetch { old, fallback }, Purpose::Revalidate)
+            }
+            Look::Fetch {
+                old: Some(entry), ..
+            } if control.accepts_stale(entry.lifetime(), entry.age(now)) => {
+                let (age, refresh) = (entry.age(now), false);
+                (
+                    Look::Serve {
+                        entry,
+                        age,
+                        refresh,
+                    },
+                    Purpose::Miss,
+                )
+            }
+            look => (look, Purpose::Miss),
+        }
+    }
+
+    fn control(&self) -> Option<&RequestControl> {
+        self.question.asked.control.as_deref()
+    }
+
     /// For how long the request may wait now, which it may have done for other calls before.
     fn patience(&self) -> Duration {
         let waited = self.question.asked.took(self.route.shared.engine.now());
@@ -145,13 +189,13 @@ where
     }
 
     /// Nothing for a `HEAD` that nobody flies for: it can neither be made a `GET` nor fill the store.
-    fn join(&self) -> Option<Joined<Held, Partial>> {
+    fn join(&self, purpose: Purpose) -> Option<Joined<Held, Partial>> {
         let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
         let key = self.question.key();
         if self.question.asked.head_only && !self.route.scope.settings().head_as_get {
             engine.attend(&key, policy).map(Joined::Wait)
         } else {
-            Some(engine.join(&key, policy, Purpose::Miss))
+            Some(engine.join(&key, policy, purpose))
         }
     }
 

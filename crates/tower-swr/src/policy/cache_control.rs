@@ -128,16 +128,16 @@ fn shorten(slot: &mut Option<Duration>, argument: Option<&[u8]>) {
     *slot = Some(slot.map_or(span, |earlier| earlier.min(span)));
 }
 
-struct Directive<'a> {
-    name: &'a [u8],
-    argument: Option<&'a [u8]>,
+pub(super) struct Directive<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) argument: Option<&'a [u8]>,
 }
 
 /// A member outside the grammar.
-struct Unreadable;
+pub(super) struct Unreadable;
 
 /// The members of one line: `token [ "=" ( token / quoted-string ) ]`, between commas.
-struct Members<'a> {
+pub(super) struct Members<'a> {
     rest: &'a [u8],
 }
 
@@ -151,7 +151,7 @@ impl<'a> Iterator for Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    fn of(line: &'a [u8]) -> Self {
+    pub(super) fn of(line: &'a [u8]) -> Self {
         Self { rest: line }
     }
 

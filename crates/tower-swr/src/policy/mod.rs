@@ -7,6 +7,7 @@
 
 mod cache_control;
 mod pass_reason;
+mod request_control;
 mod selection;
 mod standard;
 mod stated;
@@ -17,6 +18,7 @@ mod vary;
 
 pub(crate) use cache_control::beside_lifetimes;
 pub(crate) use pass_reason::PassReason;
+pub(crate) use request_control::RequestControl;
 pub(crate) use selection::Selection;
 pub(crate) use standard::{Lifetimes, Verdict, judge, may_answer_others};
 pub(crate) use stated::initial_age;

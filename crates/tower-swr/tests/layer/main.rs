@@ -7,6 +7,7 @@ mod basics;
 mod conditions;
 mod control;
 mod cookies;
+mod directives;
 mod failure;
 mod fields;
 mod gate;

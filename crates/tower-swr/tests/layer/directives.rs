@@ -1,0 +1,115 @@
+//! What requests say in `Cache-Control`, where that counts.
+
+use crate::house::{House, Origin, With as _, answers, ask, count, get, reply, secs, start_all};
+use axum::body::Body;
+use http::Request;
+use tower::Layer as _;
+use tower_swr::CacheService;
+
+fn honoring() -> (House, Origin, CacheService<Origin>) {
+    let (house, origin) = (House::new(), Origin::always(reply(200)));
+    let service = house
+        .layer()
+        .honor_client_directives()
+        .layer(origin.clone());
+    (house, origin, service)
+}
+
+fn wanting(line: &str) -> Request<Body> {
+    get("/").with("cache-control", line)
+}
+
+#[tokio::test]
+async fn they_count_only_where_the_layer_says_so() {
+    let (house, origin) = (House::new(), Origin::always(reply(200)));
+    let service = house.layer().layer(origin.clone());
+    ask(&service, get("/")).await;
+    for line in ["no-cache", "no-store", "max-age=0", "min-fresh=1000"] {
+        assert_eq!(
+            ask(&service, wanting(line)).await.x_cache(),
+            "HIT",
+            "{line}"
+        );
+    }
+    assert_eq!(origin.calls(), 1);
+}
+
+#[tokio::test]
+async fn the_origin_is_asked_where_what_is_kept_is_not_good_enough() {
+    for (line, age, verb) in [
+        ("no-cache", 10, "MISS"),
+        ("no-cache", 0, "MISS"),
+        ("max-age=5", 10, "MISS"),
+        ("max-age=10", 10, "HIT"),
+        ("min-fresh=55", 10, "MISS"),
+        ("min-fresh=50", 10, "HIT"),
+        ("no-store", 10, "BYPASS"),
+        ("only-if-cached", 10, "HIT"),
+        ("max-stale=10", 190, "STALE"),
+        ("max-stale=10", 100, "STALE"),
+        ("max-age=50", 100, "MISS"),
+    ] {
+        let (house, origin, service) = honoring();
+        ask(&service, get("/")).await;
+        house.pass(secs(age)).await;
+        // Stale for more than 180 s is gone from the route's windows, but a client may still take it.
+        let line = line.replace("max-stale=10", "max-stale=130");
+        let answer = ask(&service, wanting(&line)).await;
+        assert_eq!(answer.x_cache(), verb, "{line} at {age}");
+        let calls = if ["HIT", "STALE"].contains(&verb) {
+            1
+        } else {
+            2
+        };
+        assert_eq!(origin.calls(), calls, "{line} at {age}");
+        if verb == "MISS" {
+            let next = ask(&service, get("/")).await;
+            assert_eq!(
+                (next.x_cache(), next.text()),
+                ("HIT", "call 1"),
+                "it is kept for all"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn those_who_ask_at_the_same_time_share_the_answer() {
+    let (house, origin, service) = honoring();
+    ask(&service, get("/")).await;
+    house.pass(secs(10)).await;
+    origin.hold();
+    let asking = start_all(&service, (0..100).map(|_| wanting("no-cache"))).await;
+    assert_eq!(
+        ask(&service, get("/")).await.x_cache(),
+        "HIT",
+        "nobody else waits"
+    );
+    origin.release();
+    let answers = answers(asking).await;
+    assert_eq!((count(&answers, "COLLAPSED"), origin.calls()), (99, 2));
+    assert!(answers.iter().all(|answer| answer.text() == "call 1"));
+}
+
+#[tokio::test]
+async fn only_what_is_kept_or_nothing() {
+    let (house, origin, service) = honoring();
+    let none = ask(&service, wanting("only-if-cached")).await;
+    assert!(none.is_problem(504), "{none:?}");
+    ask(&service, get("/")).await;
+    house.pass(secs(180)).await;
+    let expired = ask(&service, wanting("only-if-cached")).await;
+    assert!(expired.is_problem(504), "{expired:?}");
+    let stale = ask(&service, wanting("only-if-cached, max-stale")).await;
+    assert_eq!((stale.status.as_u16(), stale.x_cache()), (200, "STALE"));
+    assert_eq!(origin.calls(), 1);
+}
+
+#[tokio::test]
+async fn pragma_counts_too() {
+    let (house, origin, service) = honoring();
+    ask(&service, get("/")).await;
+    house.pass(secs(1)).await;
+    ask(&service, get("/").with("pragma", "no-cache")).await;
+    assert_eq!(origin.calls(), 2);
+}
