@@ -21,16 +21,23 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
 
     /// Ends when the origin has had its time. From the soft timeout on, who comes is answered with the older value,
     /// where it may stand in, instead of each finding out for themselves that the origin is slow.
-    pub(super) async fn patience(&self) {
-        let clock = &self.cache.shared.clock;
-        let deadline = clock.sleep(self.policy.origin_timeout);
-        let Some(old) = &self.old else {
-            return deadline.await;
-        };
-        let soft = self.policy.soft_timeout.min(self.policy.origin_timeout);
-        clock.sleep(soft).await;
-        let _standing_in = StandingIn::begin(old, clock, self.policy.origin_timeout);
-        deadline.await;
+    ///
+    /// Time runs from this call on, not from when it is first waited for: by then the origin has been asked.
+    pub(super) fn patience(&self) -> impl Future<Output = ()> + '_ {
+        let (clock, limit) = (&self.cache.shared.clock, self.policy.origin_timeout);
+        let deadline = clock.sleep(limit);
+        let soft = self
+            .old
+            .as_ref()
+            .map(|old| (old, clock.sleep(self.policy.soft_timeout.min(limit))));
+        async move {
+            let Some((old, soft)) = soft else {
+                return deadline.await;
+            };
+            soft.await;
+            let _standing_in = StandingIn::begin(old, clock, limit);
+            deadline.await;
+        }
     }
 }
 
