@@ -40,7 +40,10 @@ impl Conditions {
             if_none_match: lines(IF_NONE_MATCH),
             if_unmodified_since: date(request, IF_UNMODIFIED_SINCE),
             if_modified_since: date(request, IF_MODIFIED_SINCE),
-            range: only(request, RANGE).cloned(),
+            // Nobody can tell which of two conditions is meant: then the whole is right in any case.
+            range: only(request, RANGE)
+                .filter(|_| only(request, IF_RANGE).is_some() || !request.contains_key(IF_RANGE))
+                .cloned(),
             if_range: only(request, IF_RANGE).cloned(),
         }
     }

@@ -113,7 +113,7 @@ pub(crate) struct CacheStatusTable {
 }
 
 /// Why requests go forward that may find somebody else's call under way.
-const FWD_REASONS: [&str; 3] = ["uri-miss", "vary-miss", "stale"];
+const FWD_REASONS: [&str; 4] = ["uri-miss", "vary-miss", "stale", "request"];
 
 impl CacheStatusTable {
     /// The table of `name`: one per name and process, since its text is never freed.

@@ -10,6 +10,7 @@ use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime, Mode};
 
 use crate::key;
 use crate::policy::{self, PassReason, VaryNames, Verdict};
+use crate::request;
 use crate::response::Held;
 use crate::settings::AuthorizationRule;
 use crate::sharing::Sharing;
@@ -40,11 +41,14 @@ impl Sharing {
             wall,
         );
         let brought_age = self.brought_age(response.headers());
-        if self.is_authorized() && !policy::may_answer_others(response.headers()) {
-            return Err(PassReason::Authorization);
-        }
         let (keep, own_lifetime, initial_age) = match verdict {
             Verdict::Pass(reason) => return Err(reason),
+            Verdict::Store { .. } | Verdict::Share
+                if self.is_authorized() && !policy::may_answer_others(response.headers()) =>
+            {
+                return Err(PassReason::Authorization);
+            }
+            Verdict::Share if self.is_personal() => return Err(PassReason::NotFresh),
             Verdict::Store { .. } if self.would_replace_a_good_copy(response.status()) => {
                 (Keep::Failure, None, brought_age)
             }
@@ -80,6 +84,12 @@ impl Sharing {
     fn is_authorized(&self) -> bool {
         self.route.scope.settings().authorization == AuthorizationRule::Forward
             && self.fields.contains_key(AUTHORIZATION)
+    }
+
+    /// Whether the origin could tell from the request whose it is, without its being part of the key. An answer that is
+    /// not fresh is then nobody else's, not even while it is made (RFC 9111 section 4).
+    fn is_personal(&self) -> bool {
+        request::is_personal(&self.fields, self.route.scope.settings())
     }
 
     /// What answers of this key are known to vary by, with what this one does.

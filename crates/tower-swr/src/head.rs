@@ -206,9 +206,10 @@ fn take_upstream_status(fields: &mut HeaderMap, wanted: bool) -> Option<HeaderVa
         .map(HeaderValue::as_bytes)
         .collect();
     let joined = HeaderValue::from_bytes(&values.join(&b", "[..])).ok();
-    let found = joined.filter(|joined| wanted && !joined.is_empty())?;
-    fields.remove(CACHE_STATUS);
-    Some(found)
+    if wanted {
+        fields.remove(CACHE_STATUS);
+    }
+    joined.filter(|joined| wanted && !joined.is_empty())
 }
 
 /// `Date` where there is none (RFC 9110 section 6.6.1), and what the layer's own settings ask for.

@@ -31,6 +31,10 @@ pub(crate) fn write<B>(
     let has_capitals = push_authority(text, authority(uri, noted)?);
     text.push_optional(uri.scheme_str().map(str::as_bytes));
     push_oddities(text, request, uri, noted, has_capitals);
+    if settings.authorization == AuthorizationRule::Forward {
+        // What only some may see is not asked for by others, nor renewed or dropped by them.
+        text.push(&[u8::from(noted.has_authorization)]);
+    }
     for name in &settings.vary {
         push_field(text, fields, name);
     }

@@ -381,7 +381,8 @@ impl CacheLayer {
     }
 
     /// The handler sees `Authorization`; its answer to a request with it is shared only if it says `public`,
-    /// `must-revalidate` or `s-maxage` (RFC 9111 section 3.5). What is kept answers requests with it, too.
+    /// `must-revalidate` or `s-maxage` (RFC 9111 section 3.5), and among requests with it only: those without have answers
+    /// of their own.
     ///
     /// ```
     /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
@@ -406,7 +407,8 @@ impl CacheLayer {
 
     /// Does what requests ask for in `Cache-Control` (RFC 9111 section 5.2.1): `no-cache`, `max-age` and `min-fresh` ask
     /// the origin where what is kept is not good enough, `max-stale` takes what is not fresh, `only-if-cached` gets 504
-    /// where nothing is kept, `no-store` bypasses. Requests that ask the origin at the same time still share its answer.
+    /// where nothing is kept, and nothing is stored of `no-store`. Requests that ask the origin at the same time still
+    /// share its answer.
     ///
     /// Off by default, as the RFC allows: ten thousand clients that send `no-cache` are a stampede that they ask for.
     ///

@@ -21,8 +21,6 @@ pub(crate) enum Bypass {
     Body,
     Cookie,
     Authorization,
-    /// It asks that nothing be stored of it, and is heard.
-    NoStore,
     /// No key can be made of it.
     Key,
     /// The cache is switched off.
@@ -31,13 +29,12 @@ pub(crate) enum Bypass {
 
 impl Bypass {
     /// All reasons, in the order of their discriminants.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Method,
         Self::Upgrade,
         Self::Body,
         Self::Cookie,
         Self::Authorization,
-        Self::NoStore,
         Self::Key,
         Self::Off,
     ];
@@ -49,7 +46,6 @@ impl Bypass {
             Self::Body => "body",
             Self::Cookie => "cookie",
             Self::Authorization => "authorization",
-            Self::NoStore => "no-store",
             Self::Key => "key",
             Self::Off => "off",
         }
@@ -72,7 +68,7 @@ pub(crate) struct Noted<'r> {
     wants_upgrade: bool,
     /// HTTP/1 announces a body.
     is_framed: bool,
-    has_authorization: bool,
+    pub(crate) has_authorization: bool,
     has_cookie: bool,
 }
 
@@ -149,6 +145,13 @@ fn forwarded_bit(name: &str) -> u16 {
         ORIGINAL_HOST => 1 << 10,
         _ => 0,
     }
+}
+
+/// Whether the handler can tell from `fields` whose the request is, without its being part of the key.
+pub(crate) fn is_personal(fields: &HeaderMap, settings: &Settings) -> bool {
+    (settings.cookies == CookieRule::Forward && fields.contains_key(COOKIE))
+        || (settings.authorization == AuthorizationRule::Forward
+            && fields.contains_key(AUTHORIZATION))
 }
 
 /// Whether `request` may be answered from the cache: what its fields say if so, the reason if not.

@@ -2,7 +2,7 @@
 
 use http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
-    ETAG, HeaderName, HeaderValue, LAST_MODIFIED,
+    ETAG, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED,
 };
 use http::{Response, StatusCode};
 
@@ -92,11 +92,24 @@ fn refused<B>(mut response: Response<CacheBody<B>>, status: StatusCode) -> Respo
         response.headers_mut().remove(name);
     }
     let fields = response.headers_mut();
+    let lifetimes: Vec<_> = fields
+        .keys()
+        .filter(|name| states_lifetime(name))
+        .cloned()
+        .collect();
+    for name in lifetimes {
+        fields.remove(name);
+    }
     fields.insert(CONTENT_LENGTH, HeaderValue::from(0));
     // Nobody on the way is to keep a refusal.
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     *response.status_mut() = status;
     response.map(|_| CacheBody::empty())
+}
+
+/// Fields that caches on the way may heed before `Cache-Control` (RFC 9213).
+fn states_lifetime(name: &HeaderName) -> bool {
+    *name == EXPIRES || name == "surrogate-control" || name.as_str().ends_with("cache-control")
 }
 
 /// The fields alone, with the `length` that the body has.

@@ -102,9 +102,6 @@ impl<S> CacheService<S> {
             true => Some(RequestControl::parse(request.headers())),
             false => None,
         };
-        if control.is_some_and(|control| control.no_store) {
-            return Err(Bypass::NoStore);
-        }
         let conditions = || Arc::new(Conditions::of(request.headers()));
         Ok(Asked {
             head_only: request.method() == Method::HEAD,
@@ -142,7 +139,7 @@ impl<S> CacheService<S> {
 
     /// Hands the request to the inner service as it is. One that changes what it is about (RFC 9110 section 9.2.1)
     /// invalidates what is kept of that.
-    fn bypass<A, B>(&self, request: Request<A>, reason: Bypass) -> ResponseFuture<B, S::Error>
+    fn bypass<A, B>(&self, mut request: Request<A>, reason: Bypass) -> ResponseFuture<B, S::Error>
     where
         S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -152,8 +149,9 @@ impl<S> CacheService<S> {
     {
         self.route.scope.bypassed(reason);
         let (route, service) = (Arc::clone(&self.route), self.inner.clone());
-        let changed = (reason == Bypass::Method && !request.method().is_safe())
-            .then(|| key::target(&request, &route.scope.key));
+        via::note(&route.scope, request.extensions_mut());
+        let changed =
+            (!request.method().is_safe()).then(|| key::target(&request, &route.scope.key));
         ResponseFuture::pending(Box::pin(async move {
             let began = route.shared.engine.now();
             let response = route.call(service, request).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::header::{AGE, CONTENT_LENGTH, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tower_swr_core::{Entry, Fetched, Keep, Key, Lifetime, Moment, Product};
 
 use crate::body::BoxError;
+use crate::fields;
 use crate::gate::Admitted;
 use crate::head::{Head, Making};
 use crate::key;
@@ -57,7 +58,10 @@ impl Sharing {
             return failed("the service answered 304 to a request without a condition");
         };
         let Some(confirmed) = revalidation::confirmed(kept, fields) else {
-            send(own, Own::Kept(revalidation::as_kept(kept), "etag"));
+            let mut as_kept = revalidation::as_kept(kept);
+            let age = kept.head.age(self.route.shared.engine.now());
+            as_kept.headers_mut().insert(AGE, fields::seconds(age));
+            send(own, Own::Kept(as_kept, "etag"));
             return Fetched::Pass { remember: None };
         };
         let gated = confirmed.map(Full::new);

@@ -269,6 +269,29 @@ fn no_test_is_ignored() {
     assert_none(&ignored);
 }
 
+/// A row of docs/http.md names, in its last column, the tests that show what it says.
+#[test]
+fn every_rule_of_http_is_shown_by_a_test() {
+    let folders = ["crates", "tests"].map(|folder| root().join(folder));
+    let files = folders.iter().flat_map(|folder| rust_files(folder));
+    let code: String = files
+        .map(|file| std::fs::read_to_string(file).expect("a source file"))
+        .collect();
+    let table = std::fs::read_to_string(root().join("docs/http.md")).expect("the table");
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    let rows = rows.filter(|line| !line.starts_with("| Rule |"));
+    let broken: Vec<String> = rows
+        .filter_map(|row| {
+            let column = row.trim_end_matches([' ', '|']).rsplit('|').next()?;
+            let mut tests = column.split('`').skip(1).step_by(2).peekable();
+            let is_shown =
+                tests.peek().is_some() && tests.all(|test| code.contains(&format!("fn {test}()")));
+            (!is_shown).then(|| row.to_owned())
+        })
+        .collect();
+    assert_none(&broken);
+}
+
 #[test]
 fn every_documentation_example_runs() {
     let unrun = sources()

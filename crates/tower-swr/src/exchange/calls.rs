@@ -26,6 +26,7 @@ use crate::request;
 use crate::respond::Handling;
 use crate::response::{Held, Partial};
 use crate::route::Route;
+use crate::select::under_conditions;
 use crate::stats::Verb;
 use crate::via;
 
@@ -204,7 +205,11 @@ impl Leader {
                 return route.problem(&question.asked, Problem::Interrupted, self.fwd);
             }
         };
-        // A HEAD that was made a GET.
+        // Its conditions and its being a HEAD were kept from the handler, whose answer was to be everybody's.
+        let response = match &question.asked.conditions {
+            Some(conditions) => under_conditions(response, conditions),
+            None => response,
+        };
         let response = match question.asked.head_only {
             true => response.map(|_| CacheBody::untold()),
             false => response,

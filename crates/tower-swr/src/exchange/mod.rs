@@ -10,7 +10,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 use tower_swr_core::{
-    Answer, Entry, Joined, Landed, Look, Mode, Outcome, Purpose, Refresh, Waiting,
+    Answer, Entry, Fate, Joined, Landed, Look, Mode, Outcome, Purpose, Refresh, Waiting,
 };
 use tracing::Instrument as _;
 
@@ -19,6 +19,7 @@ use crate::body::{BoxError, CacheBody};
 use crate::policy::RequestControl;
 use crate::problem::Problem;
 use crate::question::Question;
+use crate::request;
 use crate::response::{Held, Partial};
 use crate::route::Route;
 use crate::stats::Verb;
@@ -72,7 +73,12 @@ where
     pub(crate) async fn answer(mut self: Box<Self>, mut look: Look<Held>) -> Answered<B, S::Error> {
         for _ in 0..=MAX_HOPS {
             let (waiting, fwd) = match self.turn(look) {
-                Turn::Done(response) => return Ok(response),
+                Turn::Done(response, is_due) => {
+                    if is_due {
+                        self.renew();
+                    }
+                    return Ok(response);
+                }
                 Turn::Call(call) => return self.call(call).await,
                 Turn::Again => {
                     look = self.look();
@@ -93,25 +99,35 @@ where
     /// What is to be done after a look-up found `look`.
     fn turn(&self, look: Look<Held>) -> Turn<B> {
         let (look, purpose) = self.taken(look);
+        let only_if_cached = self.control().is_some_and(|control| control.only_if_cached);
         let (old, fallback) = match look {
-            Look::Serve { entry, age, .. } => {
+            Look::Serve {
+                entry,
+                age,
+                refresh,
+            } => {
                 return match self.kept(&entry, age) {
-                    Some(response) => Turn::Done(response),
+                    Some(response) => Turn::Done(response, refresh),
                     None => Turn::Call(Call::Pass(Some("variants"))),
                 };
             }
+            Look::Uncacheable if only_if_cached => (None, false),
             Look::Uncacheable => return Turn::Call(Call::Pass(Some("uncacheable"))),
             Look::Fetch { old, fallback } => (old, fallback),
         };
-        let fwd = self.fwd(old.is_some());
+        let fwd = match purpose {
+            Purpose::Revalidate => "request",
+            _ => self.fwd(old.is_some()),
+        };
         let old = old.filter(|_| fallback);
-        if self.control().is_some_and(|control| control.only_if_cached) {
-            return Turn::Done(
-                self.route
-                    .problem(&self.question.asked, Problem::NotKept, fwd),
-            );
+        if only_if_cached {
+            let problem = self
+                .route
+                .problem(&self.question.asked, Problem::NotKept, fwd);
+            return Turn::Done(problem, false);
         }
         match self.join(purpose) {
+            None if !self.question.asked.head_only => Turn::Call(Call::Pass(Some("no-store"))),
             None => Turn::Call(Call::Head(old, fwd)),
             Some(Joined::Lead(fill)) => Turn::Call(Call::Lead(fill, old, fwd)),
             Some(Joined::Wait(waiting)) => {
@@ -119,6 +135,16 @@ where
                 Turn::Wait(or_stale(waiting, old), fwd)
             }
             Some(Joined::Again(_)) => Turn::Again,
+        }
+    }
+
+    /// Offers the request for the refresh of what it was answered with.
+    fn renew(self: Box<Self>) {
+        let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
+        let is_head = self.question.asked.head_only && !self.route.scope.settings().head_as_get;
+        let turn = (!is_head).then(|| engine.reserve_refresh(&self.question.key(), policy));
+        if let Some(turn) = turn.flatten() {
+            self.refresh(turn);
         }
     }
 
@@ -142,7 +168,9 @@ where
 
     /// What was found, as far as the client will take it, and what to ask the origin for where it is not enough.
     fn taken(&self, look: Look<Held>) -> (Look<Held>, Purpose) {
-        let Some(control) = self.control() else {
+        // Where the operator wants the origin to be left alone, no client decides otherwise.
+        let is_heard = self.route.mode() != Mode::ServeStale;
+        let Some(control) = self.control().filter(|_| is_heard) else {
             return (look, Purpose::Miss);
         };
         let now = self.route.shared.engine.now();
@@ -172,6 +200,12 @@ where
         }
     }
 
+    /// Whether an answer to somebody else will do: one that is not fresh does not, for a request that says whose it is.
+    fn may_take(&self, landed: &Landed<Held, Partial>) -> bool {
+        landed.fate != Fate::Shared
+            || !request::is_personal(self.request.headers(), self.route.scope.settings())
+    }
+
     fn control(&self) -> Option<&RequestControl> {
         self.question.asked.control.as_deref()
     }
@@ -188,11 +222,13 @@ where
         self.question.look(&self.route, self.request.headers(), now)
     }
 
-    /// Nothing for a `HEAD` that nobody flies for: it can neither be made a `GET` nor fill the store.
+    /// Nothing for a `HEAD` that nobody flies for, where it can neither be made a `GET` nor fill the store; nothing
+    /// either for a request that asks that nothing be stored of it.
     fn join(&self, purpose: Purpose) -> Option<Joined<Held, Partial>> {
         let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
         let key = self.question.key();
-        if self.question.asked.head_only && !self.route.scope.settings().head_as_get {
+        let is_head = self.question.asked.head_only && !self.route.scope.settings().head_as_get;
+        if is_head || self.control().is_some_and(|control| control.no_store) {
             engine.attend(&key, policy).map(Joined::Wait)
         } else {
             Some(engine.join(&key, policy, purpose))
@@ -203,6 +239,7 @@ where
     fn collapsed(&self, outcome: Outcome<Held, Partial>, fwd: &'static str) -> Waited<B> {
         let (route, asked) = (&self.route, &self.question.asked);
         Waited::Answered(match outcome {
+            Outcome::Landed(landed) if !self.may_take(&landed) => return Waited::Alone,
             Outcome::Landed(landed) if fits(&landed, self.request.headers()) => {
                 route.landed(asked, landed, Verb::Collapsed, fwd)
             }
@@ -237,8 +274,8 @@ where
 
 /// What a request does next.
 enum Turn<B> {
-    /// It is answered.
-    Done(Response<CacheBody<B>>),
+    /// It is answered; with whether a refresh is due.
+    Done(Response<CacheBody<B>>, bool),
     /// It calls the origin.
     Call(Call),
     /// It waits for somebody else's call.

@@ -146,7 +146,15 @@ impl<'a> Iterator for Members<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.take_while(|byte| is_space(byte) || byte == b',');
-        (!self.rest.is_empty()).then(|| self.member())
+        if self.rest.is_empty() {
+            return None;
+        }
+        let member = self.member();
+        if member.is_err() {
+            // Nobody can tell where the next one begins.
+            self.rest = &[];
+        }
+        Some(member)
     }
 }
 

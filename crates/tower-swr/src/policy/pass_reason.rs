@@ -23,6 +23,8 @@ pub(crate) enum PassReason {
     EventStream,
     /// It answers a request with `Authorization`, and does not say that it may be shared.
     Authorization,
+    /// It answers a request that says whose it is, and is not fresh.
+    NotFresh,
     /// A `Content-Length` that is no length, or several that differ.
     Length,
     /// A body over the route's limit. No head shows it; whoever reads the body says so.
@@ -43,6 +45,7 @@ impl PassReason {
             Self::Partial => "partial",
             Self::EventStream => "event-stream",
             Self::Authorization => "authorization",
+            Self::NotFresh => "not-fresh",
             Self::Length => "content-length",
             Self::TooLarge => "too-large",
         }
@@ -54,14 +57,17 @@ impl PassReason {
     /// switch coalescing off for all others.
     pub(crate) fn remembered(self) -> bool {
         match self {
-            Self::NoStore | Self::Private | Self::SetCookie | Self::VaryStar | Self::TooLarge => {
-                true
-            }
+            Self::NoStore
+            | Self::Private
+            | Self::SetCookie
+            | Self::VaryStar
+            | Self::Authorization
+            | Self::TooLarge => true,
             Self::NoCache
             | Self::VaryTooLong
             | Self::Status
             | Self::Partial
-            | Self::Authorization
+            | Self::NotFresh
             | Self::Length
             | Self::EventStream => false,
         }

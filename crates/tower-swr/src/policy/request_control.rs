@@ -9,7 +9,7 @@ use tower_swr_core::Lifetime;
 use super::cache_control::{Directive, Members, delta_seconds};
 
 /// What a request's `Cache-Control` lines ask for, taken together: of two numbers the stricter counts, one that cannot be
-/// read is the strictest there is, and a member that cannot be read at all is ignored.
+/// read is the strictest there is, and a member that cannot be read at all ends its line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RequestControl {
     /// The answer is to be confirmed by the origin.
@@ -62,24 +62,36 @@ impl RequestControl {
         }
     }
 
-    /// Whether an answer of `age` is good enough that the cache would serve.
+    /// Whether an answer of `age` is good enough that the cache would serve, fresh or stale.
     pub(crate) fn accepts(&self, lifetime: &Lifetime, age: Duration) -> bool {
-        let left = lifetime.fresh().saturating_sub(age);
         let is_young = self.max_age.is_none_or(|most| age <= most);
-        let is_fresh_for_long = self.min_fresh.is_none_or(|least| left >= least);
-        !self.no_cache && is_young && is_fresh_for_long
+        let is_taken = match age.checked_sub(lifetime.fresh()) {
+            Some(staleness) => self.takes_stale(staleness),
+            None => self
+                .min_fresh
+                .is_none_or(|least| age.saturating_add(least) <= lifetime.fresh()),
+        };
+        !self.no_cache && is_young && is_taken
     }
 
     /// Whether an answer of `age` is good enough that the cache would not serve of itself.
     pub(crate) fn accepts_stale(&self, lifetime: &Lifetime, age: Duration) -> bool {
-        let staleness = age.saturating_sub(lifetime.fresh());
-        let is_wanted = self.max_stale.is_some_and(|most| staleness <= most);
-        is_wanted && !lifetime.forbids_stale() && self.accepts(lifetime, age)
+        self.max_stale.is_some() && !lifetime.forbids_stale() && self.accepts(lifetime, age)
+    }
+
+    /// Who says how young or how fresh it is to be, takes nothing stale without saying so (sections 5.2.1.1 to 5.2.1.3).
+    fn takes_stale(&self, staleness: Duration) -> bool {
+        match self.max_stale {
+            Some(most) => staleness <= most && self.min_fresh.is_none(),
+            None => self.max_age.is_none() && self.min_fresh.is_none(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::testing::{self, secs};
     use super::*;
 
@@ -113,6 +125,12 @@ mod tests {
             ("min-fresh=1, min-fresh=20", 41, false),
             ("min-fresh=x", 0, false),
             ("max-stale=5", 0, true),
+            ("", 60, true),
+            ("max-age=100", 60, false),
+            ("max-age=100, max-stale", 60, true),
+            ("max-stale=5", 66, false),
+            ("min-fresh=0", 60, false),
+            ("min-fresh=0", 59, true),
             ("unknown, also=\"so\"", 0, true),
         ] {
             assert_eq!(accepts(line, age), expected, "{line:?} at {age}");
@@ -147,6 +165,29 @@ mod tests {
         assert!(parse(&[("pragma", "no-cache")]).no_cache);
         assert!(!parse(&[("pragma", "no-cache"), ("cache-control", "max-age=5")]).no_cache);
         assert!(!parse(&[("pragma", "other")]).no_cache);
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_its_line() {
+        for line in [
+            "no-store;x, no-cache",
+            "; no-store",
+            "@",
+            "\"",
+            "(",
+            "max-age=5 6",
+        ] {
+            assert_eq!(control(line), RequestControl::default(), "{line}");
+        }
+        assert!(parse(&[("cache-control", ";"), ("cache-control", "no-store")]).no_store);
+        assert!(!parse(&[("pragma", "; no-cache")]).no_cache);
+    }
+
+    proptest! {
+        #[test]
+        fn any_request_is_read(headers in testing::header_lists()) {
+            let _ = RequestControl::parse(&headers);
+        }
     }
 
     #[test]

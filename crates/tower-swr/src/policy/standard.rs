@@ -89,7 +89,8 @@ pub(crate) fn judge(
 /// Whether an answer to a request with `Authorization` may be given to others (RFC 9111 section 3.5).
 pub(crate) fn may_answer_others(headers: &HeaderMap) -> bool {
     let control = CacheControl::parse(headers);
-    control.public || control.must_revalidate || control.s_maxage.is_some()
+    let has_shared_age = control.s_maxage.is_some_and(|span| !span.is_zero());
+    control.public || control.must_revalidate || has_shared_age
 }
 
 /// The first reason, most telling first, why the answer must not reach a second client.

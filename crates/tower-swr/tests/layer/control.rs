@@ -304,3 +304,16 @@ async fn a_change_that_succeeds_drops_what_is_kept_of_its_target() {
         "nothing has changed"
     );
 }
+
+#[tokio::test]
+async fn a_change_counts_while_the_cache_is_switched_off() {
+    let (house, origin, service) = standing();
+    ask(&service, get("/")).await;
+    house.cache.mode(Mode::Off);
+    let mut change = get("/");
+    *change.method_mut() = http::Method::POST;
+    ask(&service, change).await;
+    house.cache.mode(Mode::Normal);
+    assert_eq!(ask(&service, get("/")).await.x_cache(), "MISS");
+    assert_eq!(origin.calls(), 3);
+}

@@ -1,10 +1,12 @@
 //! What requests say in `Cache-Control`, where that counts.
 
-use crate::house::{House, Origin, With as _, answers, ask, count, get, reply, secs, start_all};
+use crate::house::{
+    House, Origin, With as _, answers, ask, count, get, reply, secs, settle, start_all,
+};
 use axum::body::Body;
 use http::Request;
 use tower::Layer as _;
-use tower_swr::CacheService;
+use tower_swr::{CacheService, Mode};
 
 fn honoring() -> (House, Origin, CacheService<Origin>) {
     let (house, origin) = (House::new(), Origin::always(reply(200)));
@@ -43,7 +45,9 @@ async fn the_origin_is_asked_where_what_is_kept_is_not_good_enough() {
         ("max-age=10", 10, "HIT"),
         ("min-fresh=55", 10, "MISS"),
         ("min-fresh=50", 10, "HIT"),
-        ("no-store", 10, "BYPASS"),
+        ("no-store", 10, "HIT"),
+        ("max-age=100", 70, "MISS"),
+        ("max-age=100, max-stale", 70, "STALE"),
         ("only-if-cached", 10, "HIT"),
         ("max-stale=10", 190, "STALE"),
         ("max-stale=10", 100, "STALE"),
@@ -112,4 +116,69 @@ async fn pragma_counts_too() {
     house.pass(secs(1)).await;
     ask(&service, get("/").with("pragma", "no-cache")).await;
     assert_eq!(origin.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_to_be_stored_is_not() {
+    let (house, origin, service) = honoring();
+    for calls in [1, 2] {
+        let answer = ask(&service, wanting("no-store")).await;
+        assert_eq!((answer.x_cache(), origin.calls()), ("PASS", calls));
+    }
+    assert_eq!(house.entries(), 0);
+    origin.hold();
+    let leader = start_all(&service, [get("/")]).await;
+    let others = start_all(&service, (0..10).map(|_| wanting("no-store"))).await;
+    origin.release();
+    assert_eq!(count(&answers(others).await, "COLLAPSED"), 10);
+    assert_eq!((answers(leader).await.len(), origin.calls()), (1, 3));
+}
+
+#[tokio::test]
+async fn a_stale_answer_is_renewed_whatever_clients_say() {
+    let (house, origin, service) = honoring();
+    ask(&service, get("/")).await;
+    house.pass(secs(60)).await;
+    assert_eq!(
+        ask(&service, wanting("no-transform")).await.x_cache(),
+        "STALE"
+    );
+    settle().await;
+    assert_eq!(ask(&service, get("/")).await.x_cache(), "HIT");
+    assert_eq!(origin.calls(), 2);
+}
+
+#[tokio::test]
+async fn an_operator_who_serves_stale_is_not_overruled() {
+    let (house, origin, service) = honoring();
+    ask(&service, get("/")).await;
+    house.pass(secs(1000)).await;
+    house.cache.mode(Mode::ServeStale);
+    assert_eq!(ask(&service, wanting("no-cache")).await.x_cache(), "STALE");
+    assert_eq!(origin.calls(), 1);
+}
+
+#[tokio::test]
+async fn what_may_not_be_shared_is_not_asked_for_either() {
+    let house = House::new();
+    let origin = Origin::always(reply(200).with("cache-control", "private"));
+    let service = house
+        .layer()
+        .honor_client_directives()
+        .layer(origin.clone());
+    ask(&service, get("/")).await;
+    for line in ["only-if-cached", "only-if-cached, no-store"] {
+        assert!(ask(&service, wanting(line)).await.is_problem(504), "{line}");
+    }
+    assert_eq!(origin.calls(), 1);
+}
+
+#[tokio::test]
+async fn what_nobody_can_read_is_answered_all_the_same() {
+    let (_house, _origin, service) = honoring();
+    for line in ["no-cache;x", "max-age=0; no-cache", ";", "\"", "@,@"] {
+        assert_eq!(ask(&service, wanting(line)).await.status, 200, "{line}");
+        let pragma = get("/").with("pragma", line);
+        assert_eq!(ask(&service, pragma).await.status, 200, "{line}");
+    }
 }

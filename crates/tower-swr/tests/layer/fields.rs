@@ -270,3 +270,20 @@ async fn the_key_that_is_told_is_the_same_in_every_process_and_tells_nothing() {
         "{hash}"
     );
 }
+
+#[tokio::test]
+async fn a_cache_upstream_that_says_nothing_makes_no_difference() {
+    let (house, origin) = (
+        House::new(),
+        Origin::always(reply(200).with("cache-status", "").with("cache-status", "")),
+    );
+    let service = house.layer().layer(origin.clone());
+    for verb in ["MISS", "HIT"] {
+        let answer = ask(&service, get("/")).await;
+        assert_eq!(
+            (answer.lines("x-cache"), answer.lines("x-query-time-ms")),
+            (vec![verb], vec!["0"])
+        );
+        assert_eq!(answer.lines("cache-status").len(), 1);
+    }
+}

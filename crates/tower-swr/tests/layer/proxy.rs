@@ -1,7 +1,7 @@
 //! In front of another server, whose word counts.
 
 use crate::house::{
-    House, Origin, Reply, With as _, answers, ask, count, get, head, reply, secs, start_all,
+    House, Origin, Reply, With as _, answers, ask, count, get, head, reply, secs, settle, start_all,
 };
 use tower::Layer as _;
 use tower_swr::CacheService;
@@ -85,6 +85,9 @@ async fn an_answer_to_somebody_is_shared_only_where_it_says_so() {
     for (control, expected) in [
         ("max-age=60", false),
         ("max-age=60, proxy-revalidate", false),
+        ("max-age=60, s-maxage=0", false),
+        ("max-age=0, must-revalidate", false),
+        ("public", false),
         ("max-age=60, public", true),
         ("max-age=60, must-revalidate", true),
         ("s-maxage=60", true),
@@ -104,8 +107,10 @@ async fn an_answer_to_somebody_is_shared_only_where_it_says_so() {
             "{control}"
         );
         assert_eq!(origin.seen()[0].fields["authorization"], "0");
-        let next = ask(&service, get("/")).await;
+        let next = ask(&service, get("/").with("authorization", "next")).await;
         assert_eq!(next.x_cache() == "HIT", expected, "{control}");
+        let stranger = ask(&service, get("/")).await;
+        assert_eq!(stranger.x_cache(), "MISS", "{control}");
     }
 }
 
@@ -126,4 +131,51 @@ async fn a_head_is_asked_as_a_get_that_serves_both() {
     let (_house, _origin, service) = behind([reply(200).with("cache-control", "no-store")]);
     let own = ask(&service, head("/")).await;
     assert_eq!((own.x_cache(), own.text()), ("PASS", ""));
+}
+
+#[tokio::test]
+async fn what_is_not_fresh_is_nobody_elses_where_the_server_knows_who_asks() {
+    for line in ["max-age=0", "public", ""] {
+        let house = House::new();
+        let origin = Origin::always(reply(200).with("cache-control", line));
+        let service = house.layer().as_proxy().layer(origin.clone());
+        origin.hold();
+        let users = (0..10).map(|user| get("/").with("cookie", format!("session={user}")));
+        let asking = start_all(&service, users.chain([get("/"), get("/")])).await;
+        origin.release();
+        let answers = answers(asking).await;
+        assert_eq!(count(&answers[..10], "COLLAPSED"), 0, "{line:?}");
+        assert!(origin.calls() >= 11, "{line:?}: {}", origin.calls());
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_somebodys_neither_renews_nor_drops_what_all_may_see() {
+    let (house, origin, service) =
+        behind([reply(200).with("cache-control", "max-age=60, stale-while-revalidate=600")]);
+    ask(&service, get("/")).await;
+    house.pass(secs(60)).await;
+    let own = ask(&service, get("/").with("authorization", "me")).await;
+    assert_eq!(own.x_cache(), "PASS");
+    assert_eq!(ask(&service, get("/")).await.x_cache(), "STALE");
+    settle().await;
+    assert_eq!(
+        (ask(&service, get("/")).await.x_cache(), origin.calls()),
+        ("HIT", 3)
+    );
+}
+
+#[tokio::test]
+async fn who_led_is_put_under_its_conditions_too() {
+    let (_house, _origin, service) = behind([reply(200)
+        .with("cache-control", "no-cache")
+        .with("etag", "\"1\"")]);
+    for (line, status) in [("if-none-match", 304), ("if-match", 200)] {
+        let answer = ask(&service, get("/").with(line, "\"1\"")).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.x_cache()),
+            (status, "PASS"),
+            "{line}"
+        );
+    }
 }
