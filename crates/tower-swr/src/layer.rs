@@ -335,7 +335,7 @@ impl CacheLayer {
     ///   states none, a tenth of the time since `Last-Modified`, a day at most (section 4.2.2).
     /// * `Cookie` is a field like any other: the server sees it, and says `private` or `Vary: Cookie` where it matters.
     /// * `Authorization` reaches the server, too; an answer to it is shared only if it says `public`, `must-revalidate`
-    ///   or `s-maxage` (section 3.5).
+    ///   or `s-maxage` (section 3.5), and among such requests only.
     /// * A `HEAD` is asked as a `GET`, whose answer serves both.
     /// * What clients say in `Cache-Control` counts, as with
     ///   [`honor_client_directives`](CacheLayer::honor_client_directives).
