@@ -1,0 +1,93 @@
+//! The room before the cache: a client's request is put in order, or refused.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::service::Service;
+use tower_service::Service as _;
+use tower_swr::{CacheBody, CacheService, ResponseFuture};
+
+use crate::access::{Record, Recorded};
+use crate::forwarded::Peer;
+use crate::hop_by_hop;
+use crate::max_forwards;
+use crate::origin::{Origin, OriginBody, OriginService};
+use crate::problem::Refusal;
+use crate::target;
+
+/// What a client gets: an answer that came through the cache, or a refusal.
+type Reply = Recorded<Either<CacheBody<OriginBody>, Full<Bytes>>>;
+
+/// The service of one client's connection.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) cached: CacheService<OriginService>,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) peer: Arc<Peer>,
+}
+
+impl Front {
+    /// Brings the request into the form that the cache makes keys of. Its order matters: loops are looked for before
+    /// `Connection` has its say, and what is known of the client is added after.
+    fn admit(&self, request: &mut Request<Incoming>) -> Result<(), Refusal> {
+        target::normalise(request)?;
+        if self.origin.pseudonym.is_named(request.headers()) {
+            return Err(Refusal::Loop);
+        }
+        if !max_forwards::count(request) {
+            return Err(Refusal::MaxForwards);
+        }
+        hop_by_hop::strip_request(request.headers_mut());
+        self.peer.introduce(request.headers_mut());
+        Ok(())
+    }
+}
+
+impl Service<Request<Incoming>> for Front {
+    type Response = Response<Reply>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, mut request: Request<Incoming>) -> Answering {
+        let record = Record::begin(&request, &self.peer);
+        let answer = match self.admit(&mut request) {
+            Ok(()) => Answer::Coming(self.cached.clone().call(request)),
+            Err(refusal) => Answer::Refused(refusal),
+        };
+        Answering { answer, record }
+    }
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub(crate) struct Answering {
+    answer: Answer,
+    record: Option<Box<Record>>,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Refused(Refusal),
+    Coming(ResponseFuture<OriginBody, Infallible>),
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Reply>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = match &mut self.answer {
+            Answer::Refused(refusal) => refusal.response().map(Either::Right),
+            Answer::Coming(answer) => match Pin::new(answer).poll(cx) {
+                Poll::Ready(Ok(response)) => response.map(Either::Left),
+                Poll::Pending => return Poll::Pending,
+            },
+        };
+        Poll::Ready(Ok(Recorded::of(response, self.record.take())))
+    }
+}

@@ -1,0 +1,115 @@
+//! The room behind the cache: a request becomes the origin's, and its answer becomes ours.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{Extensions, Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::upgrade::{self, OnUpgrade};
+use tower_service::Service;
+
+use crate::client::OriginClient;
+use crate::forwarded::{Peer, translate_vary};
+use crate::hop_by_hop;
+use crate::origin_address::OriginAddress;
+use crate::problem::Failure;
+use crate::tunnel::Tunnels;
+use crate::via::Pseudonym;
+
+/// The origin's own body, or the proxy's word on why there is none.
+pub(crate) type OriginBody = Either<Incoming, Full<Bytes>>;
+
+/// The origin, and what a request takes to reach it.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    pub(crate) address: OriginAddress,
+    pub(crate) client: OriginClient,
+    pub(crate) pseudonym: Pseudonym,
+    pub(crate) tunnels: Tunnels,
+}
+
+/// The origin as the service that the cache calls, on behalf of the client at one connection.
+///
+/// It never fails: see [`Failure::response`].
+#[derive(Clone, Debug)]
+pub(crate) struct OriginService {
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) peer: Arc<Peer>,
+}
+
+impl Service<Request<Incoming>> for OriginService {
+    type Response = Response<OriginBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The pool opens as many connections as are needed.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.ask(request).await) })
+    }
+}
+
+impl OriginService {
+    async fn ask(self, mut request: Request<Incoming>) -> Response<OriginBody> {
+        let wants_upgrade = request.headers().contains_key(UPGRADE);
+        let client_side = wants_upgrade.then(|| upgrade::on(&mut request));
+        let (head, body) = self.outgoing(request);
+        let answered = match self.origin.client.send(head, body).await {
+            Ok(response) => self.incoming(response, client_side),
+            Err(failure) => Err(failure),
+        };
+        answered.unwrap_or_else(|failure| failure.response().map(Either::Right))
+    }
+
+    /// The request, as the origin gets it.
+    fn outgoing(&self, request: Request<Incoming>) -> (Parts, Incoming) {
+        let (mut head, body) = request.into_parts();
+        let fields = &mut head.headers;
+        self.origin.pseudonym.append(fields, head.version);
+        self.peer.describe(fields);
+        hop_by_hop::announce(fields);
+        if !body.is_end_stream() && body.size_hint().exact().is_none() {
+            // Said aloud, because a client takes a GET of unknown length for one without a body.
+            fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        let path = head.uri.path_and_query().cloned();
+        head.uri = self.origin.address.uri(path);
+        head.version = Version::HTTP_11;
+        head.extensions = Extensions::new();
+        (head, body)
+    }
+
+    /// The answer, as the cache and the client get it.
+    fn incoming(
+        &self,
+        mut response: Response<Incoming>,
+        client_side: Option<OnUpgrade>,
+    ) -> Result<Response<OriginBody>, Failure> {
+        let is_changing = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        let protocol = response.headers_mut().remove(UPGRADE);
+        hop_by_hop::strip_response(response.headers_mut());
+        if is_changing {
+            let client_side = client_side.ok_or(Failure::UnaskedUpgrade)?;
+            let origin_side = upgrade::on(&mut response);
+            self.origin.tunnels.open(client_side, origin_side);
+            if let Some(protocol) = protocol {
+                response.headers_mut().insert(UPGRADE, protocol);
+                hop_by_hop::announce(response.headers_mut());
+            }
+        }
+        translate_vary(response.headers_mut());
+        self.origin.pseudonym.append_to(&mut response);
+        Ok(response.map(Either::Left))
+    }
+}

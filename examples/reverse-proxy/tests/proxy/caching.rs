@@ -1,0 +1,181 @@
+//! What is kept, and what is made of it.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::support::{Gate, House, Message, Script, Step, kept, said, until};
+
+const ETAGGED: &str = "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nCache-Control: max-age=60, stale-while-revalidate=60\r\n\
+                       Content-Length: 10\r\n\r\n0123456789";
+
+#[tokio::test]
+async fn the_second_is_answered_from_memory() {
+    let house = House::before(|_, _| kept("max-age=60", "hello")).await;
+    let first = house.get("/a?b").await;
+    assert_eq!((first.status(), first.verb()), (200, "MISS"));
+    house.clock.advance(Duration::from_secs(5));
+    let second = house.get("/a?b").await;
+    assert_eq!((second.status(), second.verb()), (200, "HIT"));
+    for answer in [&first, &second] {
+        assert_eq!(
+            (answer.field("content-length"), answer.body.as_str()),
+            ("5", "hello")
+        );
+        assert_eq!(
+            answer.field("cache-control"),
+            "max-age=60",
+            "the origin's own"
+        );
+    }
+    assert_eq!(second.field("age"), "5");
+    assert_eq!(house.origin.calls(), 1);
+    assert_eq!(house.get("/a?c").await.verb(), "MISS");
+}
+
+#[tokio::test]
+async fn it_adds_no_lifetime_of_its_own() {
+    let bare = |_: &Message, _| said("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    let house = House::before(bare).await;
+    for _ in 0..2 {
+        let answer = house.get("/").await;
+        assert_eq!((answer.verb(), answer.field("cache-control")), ("MISS", ""));
+    }
+    assert_eq!(house.origin.calls(), 2);
+}
+
+#[tokio::test]
+async fn it_adds_the_lifetime_it_is_asked_to() {
+    let bare = |_: &Message, _| said("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+    let house = House::with(&["--max-age", "60"], bare).await;
+    house.get("/").await;
+    assert_eq!(house.get("/").await.verb(), "HIT");
+    house.clock.advance(Duration::from_secs(60));
+    assert_eq!(house.get("/").await.verb(), "MISS", "and no stale window");
+}
+
+#[tokio::test]
+async fn a_hundred_cold_requests_are_one_call() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let house = House::before(move |_, _| {
+        let mut script = vec![Step::Wait(held.clone())];
+        script.extend(kept("max-age=60", "hello"));
+        script
+    })
+    .await;
+    let asking = (0..100).map(|_| house.get("/"));
+    let opening = async {
+        // Each has a deadline of its own, and the call has one.
+        until("all to wait", || house.clock.sleepers() > 100).await;
+        gate.open();
+    };
+    let (answers, ()) = tokio::join!(join_all(asking), opening);
+    assert!(answers.iter().all(|answer| answer.body == "hello"));
+    let count = |verb| {
+        answers
+            .iter()
+            .filter(|answer| answer.verb() == verb)
+            .count()
+    };
+    assert_eq!((count("MISS"), count("COLLAPSED")), (1, 99));
+    assert_eq!(house.origin.calls(), 1);
+    house.settled().await;
+}
+
+#[tokio::test]
+async fn not_modified_and_parts_are_answered_from_memory() {
+    let house = House::before(|_, _| said(ETAGGED)).await;
+    house.get("/").await;
+    let unchanged = house.ask("GET /", "If-None-Match: W/\"a\"\r\n").await;
+    assert_eq!((unchanged.status(), unchanged.verb()), (304, "HIT"));
+    assert_eq!(unchanged.field("etag"), "\"a\"");
+    let part = house.ask("GET /", "Range: bytes=2-4\r\n").await;
+    assert_eq!((part.status(), part.body.as_str()), (206, "234"));
+    assert_eq!(part.field("content-range"), "bytes 2-4/10");
+    let beyond = house.ask("GET /", "Range: bytes=10-\r\n").await;
+    assert_eq!(beyond.status(), 416);
+    assert_eq!(house.origin.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_part_that_nothing_is_kept_of_fills_the_cache_with_the_whole() {
+    let house = House::before(|_, _| said(ETAGGED)).await;
+    let part = house.ask("GET /", "Range: bytes=2-4\r\n").await;
+    assert_eq!((part.status(), part.body.as_str()), (206, "234"));
+    assert_eq!(house.origin.received(0).field("range"), "");
+    assert_eq!(house.get("/").await.verb(), "HIT");
+}
+
+#[tokio::test]
+async fn stale_is_served_at_once_while_one_refresh_asks_whether_it_has_changed() {
+    let house = House::before(|request, _| match request.field("if-none-match") {
+        "\"a\"" => {
+            said("HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\nCache-Control: max-age=60\r\n\r\n")
+        }
+        _ => said(ETAGGED),
+    })
+    .await;
+    house.get("/").await;
+    house.clock.advance(Duration::from_secs(70));
+    let stale = house.get("/").await;
+    assert_eq!((stale.verb(), stale.body.as_str()), ("STALE", "0123456789"));
+    house.origin.reached(2).await;
+    house.settled().await;
+    let fresh = house.get("/").await;
+    assert_eq!((fresh.verb(), fresh.body.as_str()), ("HIT", "0123456789"));
+    assert_eq!(house.origin.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_change_drops_what_is_kept() {
+    let script = |request: &Message, number: usize| -> Script {
+        match request.start.starts_with("GET") {
+            true => kept("max-age=60", &format!("version {number}")),
+            false => said("HTTP/1.1 204 No Content\r\n\r\n"),
+        }
+    };
+    let house = House::before(script).await;
+    assert_eq!(house.get("/").await.body, "version 0");
+    let posted = house.ask("POST /", "Content-Length: 0\r\n").await;
+    assert_eq!((posted.status(), posted.verb()), (204, "BYPASS"));
+    assert_eq!(house.get("/").await.body, "version 2");
+}
+
+#[tokio::test]
+async fn a_head_is_answered_from_what_is_kept_and_handed_on_otherwise() {
+    let house = House::before(|request, _| match request.start.starts_with("HEAD") {
+        true => said("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 7\r\n\r\n"),
+        false => kept("max-age=60", "hello"),
+    })
+    .await;
+    // One connection throughout: a body where there should be none would put it out of step.
+    let mut wire = house.connect().await;
+    let alone = wire.ask("HEAD /", "").await;
+    assert_eq!((alone.status(), alone.field("content-length")), (200, "7"));
+    assert_eq!(wire.get("/").await.verb(), "MISS", "a HEAD fills nothing");
+    let kept = wire.ask("HEAD /", "").await;
+    assert_eq!((kept.verb(), kept.field("content-length")), ("HIT", "5"));
+    assert_eq!(wire.get("/").await.body, "hello");
+    assert_eq!(house.origin.calls(), 2);
+}
+
+#[tokio::test]
+async fn variants_are_kept_apart() {
+    let house = House::before(|request, _| {
+        let language = request.field("accept-language");
+        let length = language.len();
+        said(format!(
+            "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nVary: Accept-Language\r\n\
+             Content-Length: {length}\r\n\r\n{language}"
+        ))
+    })
+    .await;
+    for verb in ["MISS", "HIT"] {
+        for language in ["de", "fr"] {
+            let field = format!("Accept-Language: {language}\r\n");
+            let answer = house.ask("GET /", &field).await;
+            assert_eq!((answer.verb(), answer.body.as_str()), (verb, language));
+        }
+    }
+}

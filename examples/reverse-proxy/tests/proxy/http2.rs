@@ -1,0 +1,114 @@
+//! HTTP/2 in front, with prior knowledge.
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty, Full};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+
+use crate::support::{House, Step, beside, kept, within};
+
+async fn connect<B>(house: &House) -> SendRequest<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: std::error::Error + Send + Sync,
+{
+    let stream = TcpStream::connect(house.address).await.unwrap();
+    let shaken = handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let (sender, connection) = shaken.unwrap();
+    beside(connection);
+    sender
+}
+
+fn get(path: &str) -> Request<Empty<Bytes>> {
+    let uri = format!("http://test{path}");
+    Request::get(uri).body(Empty::new()).unwrap()
+}
+
+fn verb(response: &Response<Incoming>) -> &str {
+    response.headers()["x-cache"].to_str().unwrap()
+}
+
+async fn text(response: Response<Incoming>) -> String {
+    let body = within("a body", response.into_body().collect()).await;
+    String::from_utf8(body.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn both_protocols_share_what_is_kept() {
+    let house = House::before(|_, _| kept("max-age=60", "hello")).await;
+    let mut sender = connect(&house).await;
+    let first = within("an answer", sender.send_request(get("/a?b")))
+        .await
+        .unwrap();
+    assert_eq!((first.status(), verb(&first)), (StatusCode::OK, "MISS"));
+    for name in ["connection", "transfer-encoding", "keep-alive"] {
+        assert!(!first.headers().contains_key(name));
+    }
+    assert_eq!(text(first).await, "hello");
+    assert_eq!(house.get("/a?b").await.verb(), "HIT");
+    let received = house.origin.received(0);
+    assert_eq!(
+        (received.start.as_str(), received.field("host")),
+        ("GET /a?b HTTP/1.1", "test")
+    );
+    assert!(received.field("via").starts_with("2 tower-swr-"));
+}
+
+#[tokio::test]
+async fn streams_of_one_connection_share_a_call() {
+    let house = House::before(|_, _| kept("max-age=60", "hello")).await;
+    let sender = connect(&house).await;
+    let asking = (0..100).map(|_| {
+        let mut sender = sender.clone();
+        async move { text(sender.send_request(get("/")).await.unwrap()).await }
+    });
+    let texts = within("all answers", join_all(asking)).await;
+    assert!(texts.iter().all(|text| text == "hello"));
+    assert_eq!(house.origin.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_body_is_handed_on() {
+    let house = House::before(|_, _| kept("no-store", "thanks")).await;
+    let mut sender = connect(&house).await;
+    let request = Request::post("http://test/")
+        .body(Full::from("hello"))
+        .unwrap();
+    let answer = within("an answer", sender.send_request(request))
+        .await
+        .unwrap();
+    assert_eq!(text(answer).await, "thanks");
+    let received = house.origin.received(0);
+    assert_eq!(received.body, "hello");
+}
+
+#[tokio::test]
+async fn a_cut_answer_is_a_broken_stream() {
+    let cut = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 10\r\n\r\nhalf ";
+    let house = House::before(|_, _| vec![Step::Say(cut.to_owned()), Step::HangUp]).await;
+    let mut sender = connect(&house).await;
+    let answer = within("a head", sender.send_request(get("/")))
+        .await
+        .unwrap();
+    let body = within("the end", answer.into_body().collect()).await;
+    assert!(body.is_err());
+}
+
+#[tokio::test]
+async fn a_host_that_contradicts_the_authority_is_refused() {
+    let house = House::before(|_, _| kept("max-age=60", "hello")).await;
+    let mut sender = connect(&house).await;
+    let mut request = get("/");
+    request
+        .headers_mut()
+        .insert("host", "other".parse().unwrap());
+    let answer = within("an answer", sender.send_request(request))
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(house.origin.calls(), 0);
+}

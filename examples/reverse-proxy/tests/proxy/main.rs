@@ -1,0 +1,18 @@
+//! The proxy over real sockets, before an origin that speaks byte by byte.
+//!
+//! Nothing waits for a time to pass but the deadlines that the proxy itself has towards its origin, and no time is
+//! asserted. The cache's own clock stands still until a test moves it.
+
+#![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
+
+mod caching;
+mod http2;
+mod messages;
+mod process;
+mod stopping;
+mod streaming;
+mod support;
+mod target;
+mod trouble;
+mod upgrade;
+mod users;

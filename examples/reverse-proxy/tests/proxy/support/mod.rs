@@ -1,0 +1,13 @@
+//! What the stories share: an origin, a house with a proxy in it, a client's wire, a deadline.
+
+mod deadline;
+mod house;
+mod message;
+mod origin;
+mod wire;
+
+pub(crate) use deadline::{beside, until, within};
+pub(crate) use house::{House, settings};
+pub(crate) use message::Message;
+pub(crate) use origin::{Gate, Origin, Script, Step, kept, said};
+pub(crate) use wire::Wire;
