@@ -179,3 +179,27 @@ async fn variants_are_kept_apart() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_too_large_to_keep_is_handed_on_and_so_are_its_parts() {
+    let large = "x".repeat(2000);
+    let whole = large.clone();
+    let house = House::with(&["--largest", "1K"], move |request, _| {
+        match request.field("range") {
+            "" => kept("max-age=60", &whole),
+            _ => said(
+                "HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-1/2000\r\nContent-Length: 2\r\n\r\nxx",
+            ),
+        }
+    })
+    .await;
+    // The first may have to fill the cache, and is given the whole.
+    let whole = house.ask("GET /", "Range: bytes=0-1\r\n").await;
+    assert_eq!((whole.status(), whole.verb()), (200, "PASS"));
+    assert_eq!(whole.body, large);
+    let part = house.ask("GET /", "Range: bytes=0-1\r\n").await;
+    assert_eq!(
+        (part.status(), part.verb(), part.body.as_str()),
+        (206, "PASS", "xx")
+    );
+}

@@ -158,9 +158,7 @@ async fn interim_answers_are_no_answers() {
 
 #[tokio::test]
 async fn a_client_that_waits_to_be_told_to_continue_is_told() {
-    let house =
-        House::before(|request, _| kept("no-store", &request.field("content-length").to_owned()))
-            .await;
+    let house = House::before(|request, _| kept("no-store", request.field("content-length"))).await;
     let mut wire = house.connect().await;
     wire.begin("POST /", "Content-Length: 2\r\nExpect: 100-continue\r\n")
         .await;

@@ -25,6 +25,9 @@ pub(crate) enum Step {
 /// What an origin does about a request.
 pub(crate) type Script = Vec<Step>;
 
+/// What it does about each, given its number, from 0.
+type Scripts = dyn Fn(&Message, usize) -> Script + Send + Sync;
+
 /// `text`, and the connection stays.
 pub(crate) fn said(text: impl Into<String>) -> Script {
     vec![Step::Say(text.into())]
@@ -71,7 +74,7 @@ pub(crate) struct Origin {
 type Received = Arc<Mutex<Vec<Message>>>;
 
 impl Origin {
-    /// An origin that does what `script` says about a request, given its number, from 0.
+    /// An origin that does what `script` says.
     pub(crate) async fn start(
         script: impl Fn(&Message, usize) -> Script + Send + Sync + 'static,
     ) -> Self {
@@ -127,7 +130,7 @@ impl Drop for Origin {
 
 async fn listen(
     listener: TcpListener,
-    script: Arc<dyn Fn(&Message, usize) -> Script + Send + Sync>,
+    script: Arc<Scripts>,
     received: Received,
     connections: Arc<Mutex<Vec<AbortHandle>>>,
 ) {
@@ -139,11 +142,7 @@ async fn listen(
     }
 }
 
-async fn answer(
-    stream: TcpStream,
-    script: &(dyn Fn(&Message, usize) -> Script + Send + Sync),
-    received: &Received,
-) {
+async fn answer(stream: TcpStream, script: &Scripts, received: &Received) {
     let mut stream = BufReader::new(stream);
     while let Some(mut request) = Message::head(&mut stream).await {
         let number = received.lock().unwrap().len();
