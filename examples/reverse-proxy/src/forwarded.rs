@@ -43,12 +43,14 @@ impl Peer {
     /// layer keys it. And an origin whose answers depend on the address says `Vary: X-Forwarded-For`, to which the
     /// cache can only hold if it sees the field.
     pub(crate) fn introduce(&self, fields: &mut HeaderMap) {
-        let is_claimed = |name: &&HeaderName| name.as_str().starts_with("x-forwarded-");
-        let claims: Vec<_> = fields.keys().filter(is_claimed).cloned().collect();
+        let claims: Vec<_> = fields
+            .keys()
+            .filter(|name| is_claim(name))
+            .cloned()
+            .collect();
         for name in claims {
             fields.remove(name);
         }
-        fields.remove(X_REAL_IP);
         fields.insert(X_FORWARDED_FOR, self.address.clone());
     }
 
@@ -70,6 +72,10 @@ impl Peer {
         }
         fields.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
     }
+}
+
+fn is_claim(name: &HeaderName) -> bool {
+    name.as_str().starts_with("x-forwarded-") || *name == X_REAL_IP
 }
 
 /// Names `X-Forwarded-For` in the `Vary` of an answer that depends on `Forwarded`.

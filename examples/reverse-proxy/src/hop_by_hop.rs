@@ -15,10 +15,13 @@ const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 /// Whoever sends `Connection: host` means mischief.
 const KEPT: [HeaderName; 7] = [AGE, CACHE_CONTROL, CONTENT_LENGTH, EXPIRES, HOST, VARY, VIA];
 
-/// Of these, what concerns this hop alone. `Trailer` announces fields that go with the body, and stays.
+/// What concerns this hop alone, whether `Connection` names it or not. `Trailer` announces fields that go with the body,
+/// and stays.
 ///
 /// Credentials for a proxy are among them: they are meant for the next one, which this is, and it asks for none.
-const REMOVED: [HeaderName; 7] = [
+const REMOVED: [HeaderName; 9] = [
+    TE,
+    UPGRADE,
     KEEP_ALIVE,
     PROXY_CONNECTION,
     PROXY_AUTHENTICATE,
@@ -33,6 +36,10 @@ const REMOVED: [HeaderName; 7] = [
 ///
 /// What is left of `Upgrade` and `TE` is what [`announce`] puts on the next hop.
 pub(crate) fn strip_request(fields: &mut HeaderMap) {
+    // One pass over the names costs less than looking each of ours up, and most requests have none.
+    if !fields.keys().any(ends_here) {
+        return;
+    }
     let upgrade = wanted_protocols(fields);
     let accepts_trailers = accepts_trailers(fields);
     strip(fields);
@@ -70,9 +77,13 @@ fn strip(fields: &mut HeaderMap) {
         }
     }
     fields.remove(CONNECTION);
-    for name in REMOVED.iter().chain([&TE, &UPGRADE]) {
+    for name in &REMOVED {
         fields.remove(name);
     }
+}
+
+fn ends_here(name: &HeaderName) -> bool {
+    *name == CONNECTION || REMOVED.contains(name)
 }
 
 /// What a client wants to speak instead, without the protocols that a proxy has a say in.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{COOKIE, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -79,6 +79,7 @@ impl OriginService {
         self.origin.pseudonym.append(fields, head.version);
         self.peer.describe(fields);
         hop_by_hop::announce(fields);
+        join_cookies(fields);
         if !body.is_end_stream() && body.size_hint().exact().is_none() {
             // Said aloud, because a client takes a GET of unknown length for one without a body.
             fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -111,5 +112,18 @@ impl OriginService {
         translate_vary(response.headers_mut());
         self.origin.pseudonym.append_to(&mut response);
         Ok(response.map(Either::Left))
+    }
+}
+
+/// HTTP/2 may send each cookie in a field of its own, HTTP/1.1 knows one field (RFC 9113 section 8.2.3).
+fn join_cookies(fields: &mut HeaderMap) {
+    let lines: Vec<_> = fields.get_all(COOKIE).iter().collect();
+    if lines.len() < 2 {
+        return;
+    }
+    let bytes: Vec<_> = lines.iter().map(|line| line.as_bytes()).collect();
+    // Parts of values, with what values may have between them.
+    if let Ok(joined) = HeaderValue::from_bytes(&bytes.join(&b"; "[..])) {
+        fields.insert(COOKIE, joined);
     }
 }

@@ -112,3 +112,20 @@ async fn a_host_that_contradicts_the_authority_is_refused() {
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert_eq!(house.origin.calls(), 0);
 }
+
+#[tokio::test]
+async fn cookies_in_fields_of_their_own_are_joined() {
+    let house = House::before(|_, _| kept("no-store", "hello")).await;
+    let mut sender = connect(&house).await;
+    let mut request = get("/");
+    for cookie in ["a=1", "b=2"] {
+        request
+            .headers_mut()
+            .append("cookie", cookie.parse().unwrap());
+    }
+    let answer = within("an answer", sender.send_request(request))
+        .await
+        .unwrap();
+    assert_eq!(verb(&answer), "BYPASS");
+    assert_eq!(house.origin.received(0).field("cookie"), "a=1; b=2");
+}

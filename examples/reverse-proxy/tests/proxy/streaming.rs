@@ -151,3 +151,40 @@ async fn events_pass_as_they_come() {
     assert_eq!(house.origin.calls(), 2);
     gate.open();
 }
+
+/// Whoever reads the one and whoever reads the other would not agree where the next request begins.
+#[tokio::test]
+async fn of_two_framings_one_goes_on() {
+    let house = House::before(|_, _| kept("no-store", "hello")).await;
+    let mut wire = house.connect().await;
+    wire.begin(
+        "POST /",
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+    )
+    .await;
+    wire.write("2\r\nhi\r\n0\r\n\r\n").await;
+    if wire
+        .answer()
+        .await
+        .is_some_and(|answer| answer.status() == 200)
+    {
+        let received = house.origin.received(0);
+        assert_eq!(received.field("transfer-encoding"), "chunked");
+        assert_eq!(
+            (received.field("content-length"), received.body.as_str()),
+            ("", "hi")
+        );
+    }
+
+    let both = format!(
+        "{CHUNKED}Cache-Control: max-age=60\r\nContent-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    );
+    let house = House::before(move |_, _| said(both.clone())).await;
+    for _ in 0..2 {
+        let answer = house.get("/").await;
+        assert!(
+            answer.status() == 502 || answer.body == "hello",
+            "{answer:?}"
+        );
+    }
+}
