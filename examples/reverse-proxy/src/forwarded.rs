@@ -92,7 +92,7 @@ pub(crate) fn translate_vary(fields: &mut HeaderMap) {
     }
 }
 
-/// A host may have a port, whose colon no token has. [`target`](crate::target) lets no quotes through.
+/// A host may have a port, whose colon no token has. `target` lets no quotes through.
 fn quoted(host: &HeaderValue) -> String {
     format!("\"{}\"", host.to_str().unwrap_or_default())
 }

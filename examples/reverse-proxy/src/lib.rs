@@ -4,9 +4,8 @@
 //! for the same answer, and stands in for the origin while that is down. Everything else it hands on as it is, in both
 //! directions and while it arrives: bodies, trailers, other protocols after an upgrade.
 //!
-//! A request goes through three rooms: [`Front`](front) puts it in order (whom it is for, what ends at this hop, who
-//! sent it), the layer answers it from memory or joins it to others that want the same, and
-//! [`OriginService`](origin) asks the origin.
+//! A request goes through three rooms: `front` puts it in order (whom it is for, what ends at this hop, who sent it), the
+//! layer answers it from memory or joins it to others that want the same, and `origin` asks the origin.
 //!
 //! It is a program (`cargo run --release -p reverse-proxy -- --origin http://127.0.0.1:8000`) and a library, so that
 //! tests can run a [`Proxy`] on a free port.

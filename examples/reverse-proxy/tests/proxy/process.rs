@@ -2,13 +2,14 @@
 
 #![cfg(unix)]
 
+use std::net::SocketAddr;
 use std::process::Stdio;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::net::TcpListener;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
-use crate::support::{Origin, Wire, kept, within};
+use crate::support::{Gate, Origin, Step, Wire, kept, within};
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reverse-proxy"));
@@ -22,10 +23,14 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
-#[tokio::test]
-async fn it_serves_logs_and_obeys_both_signals() {
-    for signal in ["TERM", "INT"] {
-        let origin = Origin::start(|_, _| kept("max-age=60", "hello")).await;
+/// The running program, killed when the test ends early.
+struct Running {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Running {
+    async fn before(origin: &Origin) -> Self {
         let address = format!("http://{}", origin.address);
         let mut child = program(&["--listen", "127.0.0.1:0", "--origin", &address])
             .spawn()
@@ -38,25 +43,41 @@ async fn it_serves_logs_and_obeys_both_signals() {
         }
         assert!(welcome.contains(&address), "{welcome}");
         let open = welcome.split("Open:     http://").nth(1).unwrap();
-        let server = open.split('/').next().unwrap().parse().unwrap();
-        for verb in ["MISS", "HIT"] {
-            assert_eq!(Wire::to(server).await.get("/a?b").await.verb(), verb);
-        }
+        let address = open.split('/').next().unwrap().parse().unwrap();
+        Self { child, address }
+    }
 
-        let pid = child.id().unwrap().to_string();
+    /// What it logged until it obeyed the signal.
+    async fn log_until(mut self, signal: &str) -> String {
+        let pid = self.child.id().unwrap().to_string();
         let sent = Command::new("kill").args(["-s", signal, &pid]).status();
         assert!(within("kill", sent).await.unwrap().success());
         let mut log = String::new();
-        let mut stderr = child.stderr.take().unwrap();
-        within("the log", stderr.read_to_string(&mut log))
-            .await
-            .unwrap();
-        assert_eq!(
-            within("the end", child.wait()).await.unwrap().code(),
-            Some(0)
-        );
-        let hit = log.lines().find(|line| line.contains("cache=\"HIT\""));
-        let hit = hit.unwrap_or_else(|| panic!("no line for the hit in {log}"));
+        let mut stderr = self.child.stderr.take().unwrap();
+        let read = stderr.read_to_string(&mut log);
+        within("the log", read).await.unwrap();
+        let ended = within("the end", self.child.wait()).await.unwrap();
+        assert_eq!(ended.code(), Some(0), "SIG{signal}");
+        log
+    }
+}
+
+fn line<'l>(log: &'l str, part: &str) -> &'l str {
+    let found = log.lines().find(|line| line.contains(part));
+    found.unwrap_or_else(|| panic!("no line with {part} in {log}"))
+}
+
+#[tokio::test]
+async fn it_serves_logs_and_obeys_both_signals() {
+    for signal in ["TERM", "INT"] {
+        let origin = Origin::start(|_, _| kept("max-age=60", "hello")).await;
+        let program = Running::before(&origin).await;
+        for verb in ["MISS", "HIT"] {
+            let answer = Wire::to(program.address).await.get("/a?b").await;
+            assert_eq!(answer.verb(), verb);
+        }
+        let log = program.log_until(signal).await;
+        let hit = line(&log, "cache=\"HIT\"");
         for part in [
             "reverse_proxy::access",
             "client=\"127.0.0.1\"",
@@ -71,6 +92,35 @@ async fn it_serves_logs_and_obeys_both_signals() {
             assert!(hit.contains(part), "{part} in {hit}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_log_tells_how_far_an_answer_got() {
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ";
+    let origin = Origin::start(move |request, _| match request.start.contains("/cut") {
+        true => vec![Step::Say(cut.to_owned()), Step::HangUp],
+        false => vec![Step::Wait(Gate::default())],
+    })
+    .await;
+    let program = Running::before(&origin).await;
+    let mut wire = Wire::to(program.address).await;
+    wire.begin("POST /cut", "").await;
+    assert!(wire.answer().await.is_none());
+    let mut leaving = Wire::to(program.address).await;
+    leaving.begin("POST /left", "").await;
+    origin.reached(2).await;
+    drop(leaving);
+    let log = program.log_until("TERM").await;
+    let cut = line(&log, "target=/cut");
+    assert!(
+        cut.contains("bytes=5") && cut.contains("end=\"cut\""),
+        "{cut}"
+    );
+    let left = line(&log, "target=/left");
+    assert!(
+        left.contains("end=\"left\"") && !left.contains("status="),
+        "{left}"
+    );
 }
 
 #[tokio::test]
