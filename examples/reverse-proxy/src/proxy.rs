@@ -95,14 +95,20 @@ impl Proxy {
     }
 }
 
-/// A shared cache that adds no lifetime unless it is told to.
-///
-/// Cookies and `Authorization` go past it, as they do by default: the layer can be told to ignore them, but it then
-/// keeps them from the origin, which is not a proxy's to decide.
+/// A shared cache that goes by what the origin says, and adds no lifetime unless it is told to.
 fn layer(cache: &HttpCache, settings: &Settings) -> CacheLayer {
     let patience = settings.origin_timeout.saturating_add(MARGIN);
-    cache
-        .layer("proxy")
+    let layer = cache.layer("proxy");
+    let layer = match settings.bypass_cookies {
+        // All that a proxy has, but for what it does with cookies.
+        true => layer
+            .heuristic_freshness()
+            .forward_authorization()
+            .head_as_get()
+            .honor_client_directives(),
+        false => layer.as_proxy(),
+    };
+    layer
         .max_age(settings.max_age)
         .stale_while_revalidate(settings.stale_while_revalidate)
         .stale_if_error(settings.stale_if_error)

@@ -32,7 +32,7 @@ pub struct Settings {
     #[arg(long, env = "REVERSE_PROXY_LARGEST", value_name = "SIZE", default_value = "1M", value_parser = size)]
     pub largest: usize,
 
-    /// How long an answer of status 200 is fresh that does not say so itself, in seconds; 0 keeps none of these.
+    /// How long an answer of status 200 is fresh that does not say so itself, in seconds; 0 leaves it at what Last-Modified tells.
     #[arg(long, env = "REVERSE_PROXY_MAX_AGE", value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     pub max_age: Duration,
 
@@ -44,6 +44,10 @@ pub struct Settings {
     // RFC 9111 section 4.2.4 lets a cache that is cut off serve what is stale unless that is forbidden.
     #[arg(long, env = "REVERSE_PROXY_STALE_IF_ERROR", value_name = "SECONDS", default_value = "86400", value_parser = seconds)]
     pub stale_if_error: Duration,
+
+    /// Send requests with cookies past the cache, for an origin that forgets to say `private` or `Vary: Cookie`.
+    #[arg(long, env = "REVERSE_PROXY_BYPASS_COOKIES")]
+    pub bypass_cookies: bool,
 
     /// How long a client waits where an older answer may stand in, in seconds.
     #[arg(long, env = "REVERSE_PROXY_SOFT_TIMEOUT", value_name = "SECONDS", default_value = "1", value_parser = seconds)]

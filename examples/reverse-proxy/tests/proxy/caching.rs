@@ -143,21 +143,44 @@ async fn a_change_drops_what_is_kept() {
 }
 
 #[tokio::test]
-async fn a_head_is_answered_from_what_is_kept_and_handed_on_otherwise() {
-    let house = House::before(|request, _| match request.start.starts_with("HEAD") {
-        true => said("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 7\r\n\r\n"),
-        false => kept("max-age=60", "hello"),
-    })
-    .await;
+async fn a_head_is_asked_as_a_get_that_answers_both() {
+    let house = House::before(|_, _| kept("max-age=60", "hello")).await;
     // One connection throughout: a body where there should be none would put it out of step.
     let mut wire = house.connect().await;
-    let alone = wire.ask("HEAD /", "").await;
-    assert_eq!((alone.status(), alone.field("content-length")), (200, "7"));
-    assert_eq!(wire.get("/").await.verb(), "MISS", "a HEAD fills nothing");
-    let kept = wire.ask("HEAD /", "").await;
-    assert_eq!((kept.verb(), kept.field("content-length")), ("HIT", "5"));
-    assert_eq!(wire.get("/").await.body, "hello");
-    assert_eq!(house.origin.calls(), 2);
+    for verb in ["MISS", "HIT"] {
+        let answer = wire.ask("HEAD /", "").await;
+        assert_eq!((answer.verb(), answer.field("content-length")), (verb, "5"));
+        house.settled().await;
+    }
+    let answer = wire.get("/").await;
+    assert_eq!((answer.verb(), answer.body.as_str()), ("HIT", "hello"));
+    assert!(house.origin.received(0).start.starts_with("GET "));
+    assert_eq!(house.origin.calls(), 1);
+}
+
+#[tokio::test]
+async fn clients_may_insist_on_the_origin_or_on_the_cache() {
+    let house = House::before(|_, number| kept("max-age=60", &format!("version {number}"))).await;
+    let only = house
+        .ask("GET /", "Cache-Control: only-if-cached\r\n")
+        .await;
+    assert_eq!((only.status(), house.origin.calls()), (504, 0));
+    house.get("/").await;
+    let insisting = house.ask("GET /", "Cache-Control: no-cache\r\n").await;
+    assert_eq!(insisting.body, "version 1");
+    let only = house
+        .ask("GET /", "Cache-Control: only-if-cached\r\n")
+        .await;
+    assert_eq!((only.verb(), only.body.as_str()), ("HIT", "version 1"));
+}
+
+#[tokio::test]
+async fn freshness_is_guessed_where_the_origin_only_says_when_it_changed() {
+    let old = "HTTP/1.1 200 OK\r\nLast-Modified: Thu, 01 Jan 1970 00:00:01 GMT\r\nContent-Length: 0\r\n\r\n";
+    let house = House::before(move |_, _| said(old)).await;
+    for verb in ["MISS", "HIT"] {
+        assert_eq!(house.get("/").await.verb(), verb);
+    }
 }
 
 #[tokio::test]

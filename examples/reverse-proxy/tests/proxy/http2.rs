@@ -123,9 +123,7 @@ async fn cookies_in_fields_of_their_own_are_joined() {
             .headers_mut()
             .append("cookie", cookie.parse().unwrap());
     }
-    let answer = within("an answer", sender.send_request(request))
-        .await
-        .unwrap();
-    assert_eq!(verb(&answer), "BYPASS");
+    let answer = within("an answer", sender.send_request(request)).await;
+    assert_eq!(answer.unwrap().status(), StatusCode::OK);
     assert_eq!(house.origin.received(0).field("cookie"), "a=1; b=2");
 }

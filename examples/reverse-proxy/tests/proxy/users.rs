@@ -1,10 +1,49 @@
 //! Answers that are not for everybody.
 
+use std::time::Duration;
+
 use crate::support::{House, Message, Wire, kept, said};
 
+/// The origin says what its answers depend on, and that counts.
 #[tokio::test]
-async fn cookies_reach_the_origin_and_their_answers_nobody_else() {
-    let house = House::before(|request, _| kept("max-age=60", request.field("cookie"))).await;
+async fn answers_to_cookies_are_kept_apart_where_the_origin_says_so() {
+    for said_so in [
+        "Cache-Control: private, max-age=60",
+        "Cache-Control: max-age=60\r\nVary: Cookie",
+    ] {
+        let house = House::before(move |request, _| {
+            let cookie = request.field("cookie");
+            let length = cookie.len();
+            said(format!(
+                "HTTP/1.1 200 OK\r\n{said_so}\r\nContent-Length: {length}\r\n\r\n{cookie}"
+            ))
+        })
+        .await;
+        for user in ["user=ann", "user=bob"] {
+            let answer = house.ask("GET /", &format!("Cookie: {user}\r\n")).await;
+            assert_eq!(answer.body, user);
+        }
+        assert_eq!(house.get("/").await.body, "");
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_is_no_reason_to_ask_for_what_is_kept() {
+    let house = House::before(|_, _| kept("max-age=60", "hello")).await;
+    house.get("/").await;
+    assert_eq!(house.ask("GET /", "Cookie: a=b\r\n").await.verb(), "HIT");
+    house.clock.advance(Duration::from_secs(61));
+    house.origin.stop().await;
+    let answer = house.ask("GET /", "Cookie: a=b\r\n").await;
+    assert_eq!(answer.verb(), "STALE", "nor to be left alone in an outage");
+}
+
+#[tokio::test]
+async fn cookies_may_go_past_the_cache() {
+    let house = House::with(&["--bypass-cookies"], |request, _| {
+        kept("max-age=60", request.field("cookie"))
+    })
+    .await;
     for user in ["user=ann", "user=bob"] {
         let answer = house.ask("GET /", &format!("Cookie: {user}\r\n")).await;
         assert_eq!((answer.verb(), answer.body.as_str()), ("BYPASS", user));
@@ -20,8 +59,16 @@ async fn credentials_reach_the_origin_and_their_answers_nobody_else() {
         let answer = house
             .ask("GET /", &format!("Authorization: {user}\r\n"))
             .await;
-        assert_eq!((answer.verb(), answer.body.as_str()), ("BYPASS", user));
+        assert_eq!(answer.body, user);
     }
+}
+
+#[tokio::test]
+async fn credentials_are_no_reason_to_ask_for_what_is_public() {
+    let house = House::before(|_, _| kept("public, max-age=60", "hello")).await;
+    house.get("/").await;
+    let answer = house.ask("GET /", "Authorization: Basic eDp5\r\n").await;
+    assert_eq!(answer.verb(), "HIT");
 }
 
 #[tokio::test]
