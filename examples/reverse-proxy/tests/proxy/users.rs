@@ -64,11 +64,12 @@ async fn credentials_reach_the_origin_and_their_answers_nobody_else() {
 }
 
 #[tokio::test]
-async fn credentials_are_no_reason_to_ask_for_what_is_public() {
+async fn whoever_has_credentials_shares_what_is_public() {
     let house = House::before(|_, _| kept("public, max-age=60", "hello")).await;
-    house.get("/").await;
-    let answer = house.ask("GET /", "Authorization: Basic eDp5\r\n").await;
-    assert_eq!(answer.verb(), "HIT");
+    for (user, verb) in [("ann", "MISS"), ("bob", "HIT")] {
+        let field = format!("Authorization: Basic {user}\r\n");
+        assert_eq!(house.ask("GET /", &field).await.verb(), verb);
+    }
 }
 
 #[tokio::test]
