@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_LOCATION, HOST, HeaderName, HeaderValue, LOCATION};
 use http::uri::Authority;
 use http::{HeaderMap, Request, Uri};
 use tower_swr_core::{Key, KeyText, Subject};
@@ -61,14 +61,51 @@ pub(crate) fn subject(scope: &str, uri: &Uri) -> Subject {
     text.key().resource()
 }
 
-/// What `request` is about, for any method.
-pub(crate) fn target<B>(request: &Request<B>, scope: &KeyText) -> Subject {
-    let (uri, mut text) = (sent_uri(request), scope.clone());
-    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
-    let authority = uri.authority().map(Authority::as_str).map(str::as_bytes);
-    push_path(&mut text, uri);
-    push_authority(&mut text, host.or(authority));
-    text.key().resource()
+/// What a request is about, for any method: what it changes if it succeeds.
+pub(crate) struct Target {
+    scope: KeyText,
+    uri: Uri,
+    authority: Option<Box<[u8]>>,
+}
+
+impl Target {
+    pub(crate) fn of<B>(request: &Request<B>, scope: &KeyText) -> Self {
+        let uri = sent_uri(request);
+        let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+        let authority = uri.authority().map(Authority::as_str).map(str::as_bytes);
+        Self {
+            scope: scope.clone(),
+            uri: uri.clone(),
+            authority: host.or(authority).map(Box::from),
+        }
+    }
+
+    /// What an answer with `fields` says has changed: the target, and what is named in it of the same origin (RFC 9111
+    /// section 4.4).
+    pub(crate) fn changed_by(&self, fields: &HeaderMap) -> Vec<Subject> {
+        let named = [LOCATION, CONTENT_LOCATION]
+            .into_iter()
+            .filter_map(|name| fields.get(name)?.to_str().ok()?.parse().ok())
+            .filter(|uri| self.is_beside(uri));
+        let uris = [self.uri.clone()].into_iter().chain(named);
+        uris.map(|uri| self.subject(&uri)).collect()
+    }
+
+    /// An absolute path here, or the whole address of something here.
+    fn is_beside(&self, uri: &Uri) -> bool {
+        let ours = self.authority.as_deref();
+        let is_here = uri.authority().is_none_or(|theirs| {
+            ours.is_some_and(|ours| ours.eq_ignore_ascii_case(theirs.as_str().as_bytes()))
+        });
+        is_here && uri.path().starts_with('/')
+    }
+
+    fn subject(&self, uri: &Uri) -> Subject {
+        let mut text = self.scope.clone();
+        push_path(&mut text, uri);
+        push_authority(&mut text, self.authority.as_deref());
+        text.key().resource()
+    }
 }
 
 /// What a purge of all of `scope` names.

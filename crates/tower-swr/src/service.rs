@@ -14,7 +14,7 @@ use crate::call::call;
 use crate::conditions::Conditions;
 use crate::exchange::Exchange;
 use crate::future::ResponseFuture;
-use crate::key;
+use crate::key::{self, Target};
 use crate::policy::RequestControl;
 use crate::question::{self, Asked, Question};
 use crate::request::{self, Bypass};
@@ -150,15 +150,17 @@ impl<S> CacheService<S> {
         self.route.scope.bypassed(reason);
         let (route, service) = (Arc::clone(&self.route), self.inner.clone());
         via::note(&route.scope, request.extensions_mut());
-        let changed =
-            (!request.method().is_safe()).then(|| key::target(&request, &route.scope.key));
+        let target = (!request.method().is_safe()).then(|| Target::of(&request, &route.scope.key));
         ResponseFuture::pending(Box::pin(async move {
             let began = route.shared.engine.now();
             let response = route.call(service, request).await?;
             // RFC 9111 section 4.4.
             let succeeded = response.status().is_success() || response.status().is_redirection();
-            if let Some(changed) = changed.filter(|_| succeeded) {
-                route.shared.engine.purge(changed);
+            if let Some(target) = target.filter(|_| succeeded) {
+                let changed = target.changed_by(response.headers());
+                changed
+                    .into_iter()
+                    .for_each(|it| route.shared.engine.purge(it));
             }
             let took = route.shared.engine.now().since(began);
             Ok(route.bypassed(response, reason, took))

@@ -317,3 +317,31 @@ async fn a_change_counts_while_the_cache_is_switched_off() {
     assert_eq!(ask(&service, get("/")).await.x_cache(), "MISS");
     assert_eq!(origin.calls(), 3);
 }
+
+#[tokio::test]
+async fn a_change_drops_what_its_answer_names_here() {
+    for (location, after) in [
+        ("/a", "MISS"),
+        ("http://example.com/a", "MISS"),
+        ("http://EXAMPLE.com/a#part", "MISS"),
+        ("http://example.org/a", "HIT"),
+        ("a", "HIT"),
+        ("", "HIT"),
+    ] {
+        for name in ["location", "content-location"] {
+            let house = House::new();
+            let origin = Origin::always(reply(201).with(name, location));
+            let kept = house.layer().layer(Origin::always(reply(200)));
+            let service = house.layer().layer(origin);
+            ask(&kept, get("/a")).await;
+            let mut change = get("/");
+            *change.method_mut() = http::Method::POST;
+            ask(&service, change).await;
+            assert_eq!(
+                ask(&kept, get("/a")).await.x_cache(),
+                after,
+                "{name}: {location}"
+            );
+        }
+    }
+}
