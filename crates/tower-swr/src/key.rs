@@ -131,7 +131,12 @@ fn push_path(text: &mut KeyText, uri: &Uri) {
 /// In lower case, as a host's name has none (RFC 3986 section 3.2.2): who purges need not know how clients write it.
 /// Whether it was not.
 fn push_authority(text: &mut KeyText, authority: Option<&[u8]>) -> bool {
-    let has_capitals = authority.is_some_and(|name| name.iter().any(u8::is_ascii_uppercase));
+    // Without a way out the loop is vectorised.
+    let capitals = |name: &[u8]| {
+        name.iter()
+            .fold(false, |any, it| any | it.is_ascii_uppercase())
+    };
+    let has_capitals = authority.is_some_and(capitals);
     match authority {
         Some(mixed) if has_capitals => text.push(&mixed.to_ascii_lowercase()),
         plain => text.push_optional(plain),

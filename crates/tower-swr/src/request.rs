@@ -1,9 +1,9 @@
 //! What a request must be to come near the cache, and what of it the handler sees.
 
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, FORWARDED, HOST, HeaderName,
-    HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, PRAGMA,
-    RANGE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HeaderName, HeaderValue, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, Method, Request};
 use http_body::Body;
@@ -104,25 +104,26 @@ impl<'r> Noted<'r> {
     fn of(fields: &'r HeaderMap) -> Self {
         let mut noted = Self::default();
         for (name, value) in fields {
-            // Names that everybody knows compare as numbers.
-            if *name == HOST {
-                noted.has_many_hosts |= noted.host.replace(value).is_some();
-            } else if *name == COOKIE {
-                noted.has_cookie = true;
-            } else if *name == AUTHORIZATION {
-                noted.has_authorization = true;
-            } else if *name == UPGRADE {
-                noted.wants_upgrade = true;
-            } else if *name == TRANSFER_ENCODING {
-                noted.is_framed = true;
-            } else if *name == CONTENT_LENGTH {
-                noted.is_framed |= value != "0";
-            } else if *name == CACHE_CONTROL || *name == PRAGMA {
-                noted.has_control = true;
-            } else if *name == RANGE || name.as_str().starts_with("if-") {
-                noted.is_conditional = true;
-            } else if name.as_str().starts_with("x-") {
-                noted.forwarded |= forwarded_bit(name.as_str());
+            let name = name.as_str();
+            // By the first letter: most fields are dismissed by it.
+            match name.as_bytes().first() {
+                Some(b'h') if name == "host" => {
+                    noted.has_many_hosts |= noted.host.replace(value).is_some();
+                }
+                Some(b'c') => match name {
+                    "cookie" => noted.has_cookie = true,
+                    "content-length" => noted.is_framed |= value != "0",
+                    "cache-control" => noted.has_control = true,
+                    _ => {}
+                },
+                Some(b'a') => noted.has_authorization |= name == "authorization",
+                Some(b'u') => noted.wants_upgrade |= name == "upgrade",
+                Some(b't') => noted.is_framed |= name == "transfer-encoding",
+                Some(b'p') => noted.has_control |= name == "pragma",
+                Some(b'r') => noted.is_conditional |= name == "range",
+                Some(b'i') => noted.is_conditional |= name.starts_with("if-"),
+                Some(b'x') => noted.forwarded |= forwarded_bit(name),
+                _ => {}
             }
         }
         noted
