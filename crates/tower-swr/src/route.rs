@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use http::HeaderName;
-use tower_swr_core::{FlightPolicy, KeyText, Mode};
+use tower_swr_core::{FlightPolicy, KeyRef, KeyText, Mode, Refresh};
 
 use crate::cache::{HttpCache, Shared};
 use crate::key;
+use crate::question::Asked;
 use crate::request::{self, Bypass};
 use crate::settings::{CookieRule, Settings};
 use crate::stats::{Counters, ScopeStats};
@@ -47,6 +48,19 @@ impl Route {
             shared: Arc::clone(cache.shared()),
             scope: cache.scope(scope, settings),
         }
+    }
+
+    /// The right to refresh what a request was answered with, unless somebody has it.
+    pub(crate) fn reserve_refresh(&self, key: &KeyRef<'_>, asked: &Asked) -> Option<Refresh> {
+        match self.is_head_alone(asked) {
+            true => None,
+            false => (self.shared.engine).reserve_refresh(key, &self.scope.policy),
+        }
+    }
+
+    /// Whether it is a `HEAD` that cannot stand in for a `GET`, for which a route may have another handler.
+    pub(crate) fn is_head_alone(&self, asked: &Asked) -> bool {
+        asked.head_only && !self.scope.settings().head_as_get
     }
 
     /// How the route is switched now.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
-use tower_swr_core::{KeyText, Look, Mode, Refresh};
+use tower_swr_core::{KeyText, Look, Mode};
 
 use crate::body::{BoxError, CacheBody};
 use crate::call::call;
@@ -77,7 +77,7 @@ where
             && asked.control.is_none()
         {
             let response = (self.route).kept(&asked, entry, stored, *age, None, Duration::ZERO);
-            if *refresh && let Some(turn) = self.reserve_refresh(&text, &asked) {
+            if *refresh && let Some(turn) = self.route.reserve_refresh(&text.key(), &asked) {
                 let (question, _) = Question::new(&text, found, asked);
                 Exchange::new(&self.route, &self.inner, request, question).refresh(turn);
             }
@@ -109,16 +109,6 @@ impl<S> CacheService<S> {
             conditions: noted.is_conditional.then(conditions),
             control: control.map(Arc::new),
         })
-    }
-
-    /// The right to refresh what the request was answered with, unless somebody has it. A `HEAD` never gets it where it
-    /// cannot stand in for a `GET`, for which a route may have another handler.
-    fn reserve_refresh(&self, text: &KeyText, asked: &Asked) -> Option<Refresh> {
-        if asked.head_only && !self.route.scope.settings().head_as_get {
-            return None;
-        }
-        let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
-        engine.reserve_refresh(&text.key(), policy)
     }
 
     /// Hands a request to the inner service that this cache has sent here itself.

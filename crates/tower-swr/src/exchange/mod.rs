@@ -140,10 +140,8 @@ where
 
     /// Offers the request for the refresh of what it was answered with.
     fn renew(self: Box<Self>) {
-        let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
-        let is_head = self.question.asked.head_only && !self.route.scope.settings().head_as_get;
-        let turn = (!is_head).then(|| engine.reserve_refresh(&self.question.key(), policy));
-        if let Some(turn) = turn.flatten() {
+        let Question { asked, .. } = &self.question;
+        if let Some(turn) = self.route.reserve_refresh(&self.question.key(), asked) {
             self.refresh(turn);
         }
     }
@@ -227,8 +225,9 @@ where
     fn join(&self, purpose: Purpose) -> Option<Joined<Held, Partial>> {
         let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
         let key = self.question.key();
-        let is_head = self.question.asked.head_only && !self.route.scope.settings().head_as_get;
-        if is_head || self.control().is_some_and(|control| control.no_store) {
+        if self.route.is_head_alone(&self.question.asked)
+            || self.control().is_some_and(|control| control.no_store)
+        {
             engine.attend(&key, policy).map(Joined::Wait)
         } else {
             Some(engine.join(&key, policy, purpose))

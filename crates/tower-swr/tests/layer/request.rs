@@ -1,25 +1,11 @@
 //! What the handler sees of the request that fills the cache, and what a client gets who asked for less than the whole.
 
-use crate::house::{Call, House, Origin, With as _, ask, get, head, reply};
+use crate::house::{House, Origin, With as _, ask, get, head};
 use tower::Layer as _;
 use tower_swr::CacheService;
 
-/// Says what a handler could make of a request.
-fn told(call: &Call) -> String {
-    let mut fields: Vec<String> = (call.parts.headers.iter())
-        .map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value.as_bytes())))
-        .collect();
-    fields.sort();
-    format!(
-        "{} {} {}",
-        call.parts.method,
-        call.parts.uri,
-        fields.join(" ")
-    )
-}
-
 fn house() -> (House, Origin, CacheService<Origin>) {
-    let origin = Origin::new(|call| Ok(reply(200).text(told(&call)).to_response(call.number)));
+    let origin = Origin::telling();
     let house = House::new();
     let service = house.layer().layer(origin.clone());
     (house, origin, service)

@@ -67,6 +67,26 @@ impl Origin {
         })
     }
 
+    /// An origin that says all that a handler could make of a request.
+    pub(crate) fn telling() -> Self {
+        Self::new(|call| {
+            let fields = call.parts.headers.iter();
+            let mut fields: Vec<String> = fields
+                .map(|(name, value)| {
+                    format!("{name}={}", String::from_utf8_lossy(value.as_bytes()))
+                })
+                .collect();
+            fields.sort();
+            let text = format!(
+                "{} {} {}",
+                call.parts.method,
+                call.parts.uri,
+                fields.join(" ")
+            );
+            Ok(reply(200).text(text).to_response(call.number))
+        })
+    }
+
     pub(crate) fn always(reply: Reply) -> Self {
         Self::script([reply])
     }
