@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::invalidation::{Epoch, Invalidations, ValidSince};
+use crate::invalidation::{Epoch, Invalidations, Standing, ValidSince};
 use crate::key::{KeyRef, SUBJECTS, Subject};
 use crate::lifetime::Lifetime;
+use crate::tags::Tags;
 
 /// What one look-up finds: a value, or the memory that this key's answers may not be shared.
 #[derive(Debug)]
@@ -41,6 +42,13 @@ impl<V> Slot<V> {
         }
     }
 
+    pub(crate) fn tags(&self) -> &Tags {
+        match self {
+            Self::Kept(entry) => entry.tags(),
+            Self::Uncacheable(mark) => mark.tags(),
+        }
+    }
+
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Kept(entry) => entry.weight,
@@ -59,7 +67,11 @@ pub struct Entry<V> {
     initial_age: Duration,
     valid_since: ValidSince,
     subjects: [Subject; SUBJECTS],
+    tags: Tags,
     weight: usize,
+    /// The age, in nanoseconds, at which its freshness ends if not before: a soft invalidation sets it.
+    fresh_until: AtomicU64,
+    leads: bool,
     /// When to ask the origin next: moved by failures, so it is not part of the lifetime.
     refresh_due: AtomicU64,
     failures: AtomicU32,
@@ -79,6 +91,9 @@ pub(crate) struct Birth<'a> {
     pub(crate) due_age: Duration,
     /// Bytes of the value; those of the key are added here.
     pub(crate) weight: usize,
+    pub(crate) tags: Tags,
+    /// It leads to others, and is right as long as it is not invalidated: a soft invalidation is for those.
+    pub(crate) leads: bool,
 }
 
 /// What the store's own tables cost per entry, and the headers of two allocations.
@@ -87,7 +102,8 @@ const OVERHEAD: usize = 96;
 impl<V> Entry<V> {
     pub(crate) fn new(value: V, birth: &Birth<'_>) -> Self {
         let due = birth.due_age.saturating_sub(birth.initial_age);
-        let own = size_of::<Self>() + birth.key.text().len() + OVERHEAD;
+        let tags = birth.tags.len() * size_of::<Subject>();
+        let own = size_of::<Self>() + birth.key.text().len() + tags + OVERHEAD;
         Self {
             value,
             lifetime: birth.lifetime,
@@ -95,6 +111,9 @@ impl<V> Entry<V> {
             initial_age: birth.initial_age,
             valid_since: ValidSince::new(birth.born),
             subjects: birth.key.subjects(),
+            tags: birth.tags.clone(),
+            fresh_until: AtomicU64::new(u64::MAX),
+            leads: birth.leads,
             // A weight comes from outside: the largest there is must not overflow.
             weight: own.saturating_add(birth.weight),
             refresh_due: AtomicU64::new(birth.now.after(due).to_nanos()),
@@ -109,10 +128,15 @@ impl<V> Entry<V> {
         &self.value
     }
 
-    /// How long it may be served.
+    /// How long it may be served: less long than it came with, once its freshness was ended by a
+    /// [soft purge](crate::Cache::soft_purge).
     #[must_use]
-    pub fn lifetime(&self) -> &Lifetime {
-        &self.lifetime
+    #[inline]
+    pub fn lifetime(&self) -> Lifetime {
+        match self.fresh_until.load(Ordering::Relaxed) {
+            u64::MAX => self.lifetime,
+            age => self.lifetime.ending_at(Duration::from_nanos(age)),
+        }
     }
 
     /// How old the value is: the time since it was stored and the age that it came with.
@@ -127,8 +151,30 @@ impl<V> Entry<V> {
         self.weight
     }
 
+    /// Whether no invalidation concerns it. A soft one ends its freshness.
+    #[inline]
     pub(crate) fn admitted_by(&self, invalidations: &Invalidations) -> bool {
-        invalidations.admits(&self.valid_since, &self.subjects)
+        match invalidations.standing(&self.valid_since, &self.subjects, &self.tags) {
+            Standing::Current => true,
+            Standing::Stale { at, checked } => {
+                if !self.leads {
+                    self.end_freshness(at);
+                }
+                self.valid_since.raise(checked);
+                true
+            }
+            Standing::Gone => false,
+        }
+    }
+
+    pub(crate) fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    fn end_freshness(&self, at: Moment) {
+        let age = u64::try_from(self.age(at).as_nanos()).unwrap_or(u64::MAX);
+        self.fresh_until.fetch_min(age, Ordering::Relaxed);
+        self.refresh_due.fetch_min(at.to_nanos(), Ordering::Relaxed);
     }
 
     /// When the origin is to be asked next.

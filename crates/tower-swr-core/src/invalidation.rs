@@ -4,12 +4,16 @@
 //! stamps its subject with it; whatever concerns that subject and is older does not count any more, wherever it is:
 //! in the store, in flight, or in the hands of a writer that comes late. Nothing is searched for and nothing is locked
 //! together (leases in "Scaling Memcache at Facebook", NSDI 2013, fence late writers in the same way).
+//!
+//! A soft invalidation stamps likewise, with the time: what is older is not gone, but not fresh any more since then.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::clock::Moment;
 use crate::key::{BuildKeyHasher, Subject};
+use crate::tags::Tags;
 
 /// A count of invalidations: the time scale on which values and purges are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,10 +41,19 @@ pub(crate) struct Invalidations {
 #[derive(Debug, Default)]
 struct Stamps {
     of: HashMap<u64, Epoch, BuildKeyHasher>,
+    soft: HashMap<u64, Softly, BuildKeyHasher>,
     /// Whatever is older than this counts as invalidated.
     floor: Epoch,
+    /// Whatever is older than this counts as invalidated softly.
+    soft_floor: Softly,
     /// How many a sweep has spared.
     spared: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Softly {
+    epoch: Epoch,
+    at: Moment,
 }
 
 /// The epoch since which an entry is known to count: raised by each check that it passes.
@@ -51,6 +64,26 @@ impl ValidSince {
     pub(crate) fn new(born: Epoch) -> Self {
         Self(AtomicU64::new(born.0))
     }
+
+    pub(crate) fn raise(&self, to: Epoch) {
+        self.0.fetch_max(to.0, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn get(&self) -> Epoch {
+        Epoch(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// What the invalidations since an entry was last checked mean for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing.
+    Current,
+    /// It is not fresh since `at`. Once it is marked so, it counts since `checked`.
+    Stale { at: Moment, checked: Epoch },
+    /// It does not count any more.
+    Gone,
 }
 
 impl Invalidations {
@@ -64,21 +97,34 @@ impl Invalidations {
         self.read().newest(subjects)
     }
 
-    /// Whether nothing invalidated what concerns `subjects` since. One load where nothing at all was invalidated.
+    /// What was invalidated of what concerns `subjects` or `tags` since. One load where nothing at all was.
     #[inline]
-    pub(crate) fn admits(&self, since: &ValidSince, subjects: &[Subject]) -> bool {
-        if since.0.load(Ordering::Relaxed) == self.epoch.load(Ordering::Acquire) {
-            return true;
+    pub(crate) fn standing(
+        &self,
+        since: &ValidSince,
+        subjects: &[Subject],
+        tags: &Tags,
+    ) -> Standing {
+        if since.get() == self.epoch() {
+            return Standing::Current;
         }
+        self.check(since, subjects, tags)
+    }
+
+    fn check(&self, since: &ValidSince, subjects: &[Subject], tags: &Tags) -> Standing {
         let stamps = self.read();
-        let admitted = stamps.newest(subjects).0 <= since.0.load(Ordering::Relaxed);
-        if admitted {
-            // Under the lock, so the epoch is the one that the stamps were read at.
-            since
-                .0
-                .store(self.epoch.load(Ordering::Acquire), Ordering::Relaxed);
+        // Under the lock, so the epoch is the one that the stamps are read at.
+        let (was, checked) = (since.get(), self.epoch());
+        if stamps.newest(subjects).max(stamps.newest(tags.as_slice())) > was {
+            return Standing::Gone;
         }
-        admitted
+        let softly = stamps.newest_soft(subjects, tags);
+        if softly.epoch > was {
+            let at = softly.at;
+            return Standing::Stale { at, checked };
+        }
+        since.raise(checked);
+        Standing::Current
     }
 
     /// Invalidates everything that concerns `subject`. True where the stamps should now be swept.
@@ -86,8 +132,18 @@ impl Invalidations {
         let mut stamps = self.write();
         let epoch = self.raise();
         stamps.of.insert(subject.bits(), epoch);
-        // Twice what was spared, so that sweeps stay rare however long a call runs.
-        stamps.of.len() > MAX_STAMPS.max(2 * stamps.spared)
+        stamps.are_many()
+    }
+
+    /// Ends at the time `now` the freshness of everything that concerns `subject`. True where the stamps should now be
+    /// swept.
+    pub(crate) fn invalidate_softly(&self, subject: Subject, now: Moment) -> bool {
+        let mut stamps = self.write();
+        let epoch = self.raise();
+        stamps
+            .soft
+            .insert(subject.bits(), Softly { epoch, at: now });
+        stamps.are_many()
     }
 
     /// Invalidates everything.
@@ -95,7 +151,16 @@ impl Invalidations {
         let mut stamps = self.write();
         stamps.floor = self.raise();
         stamps.of = HashMap::default();
+        stamps.soft = HashMap::default();
         stamps.spared = 0;
+    }
+
+    /// Ends the freshness of everything at the time `now`.
+    pub(crate) fn invalidate_all_softly(&self, now: Moment) {
+        let mut stamps = self.write();
+        let epoch = self.raise();
+        stamps.soft_floor = Softly { epoch, at: now };
+        stamps.soft = HashMap::default();
     }
 
     /// Forgets the stamps up to `swept`: the caller has removed what they concern, and has checked the rest. What was
@@ -104,10 +169,10 @@ impl Invalidations {
     pub(crate) fn forget(&self, swept: Epoch, oldest_call: Option<Epoch>) {
         let mut stamps = self.write();
         stamps.raise_floor(oldest_call.map_or(swept, |oldest| oldest.min(swept)));
-        if stamps.of.len() > MAX_SPARED {
+        if stamps.len() > MAX_SPARED {
             stamps.raise_floor(swept);
         }
-        stamps.spared = stamps.of.len();
+        stamps.spared = stamps.len();
     }
 
     /// Called under the write lock only.
@@ -125,11 +190,21 @@ impl Invalidations {
 }
 
 impl Stamps {
-    /// A stamp goes only where the floor says what it said.
+    fn len(&self) -> usize {
+        self.of.len() + self.soft.len()
+    }
+
+    /// Twice what was spared, so that sweeps stay rare however long a call runs.
+    fn are_many(&self) -> bool {
+        self.len() > MAX_STAMPS.max(2 * self.spared)
+    }
+
+    /// A stamp goes only where a floor says what it said.
     fn raise_floor(&mut self, floor: Epoch) {
         self.floor = self.floor.max(floor);
         let floor = self.floor;
         self.of.retain(|_, stamp| *stamp > floor);
+        self.soft.retain(|_, softly| softly.epoch > floor);
     }
 
     fn newest(&self, subjects: &[Subject]) -> Epoch {
@@ -138,10 +213,19 @@ impl Stamps {
             .filter_map(|subject| self.of.get(&subject.bits()));
         stamped.copied().fold(self.floor, Epoch::max)
     }
+
+    fn newest_soft(&self, subjects: &[Subject], tags: &Tags) -> Softly {
+        let subjects = subjects.iter().chain(tags.as_slice());
+        let stamped = subjects.filter_map(|subject| self.soft.get(&subject.bits()));
+        let newer = |one: Softly, other: Softly| if other.epoch > one.epoch { other } else { one };
+        stamped.copied().fold(self.soft_floor, newer)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::key::KeyText;
 
@@ -149,14 +233,18 @@ mod tests {
         KeyText::new(name).key().scope_subject()
     }
 
+    fn admits(log: &Invalidations, since: &ValidSince, subjects: &[Subject]) -> bool {
+        log.standing(since, subjects, &Tags::default()) == Standing::Current
+    }
+
     #[test]
     fn what_was_born_before_an_invalidation_does_not_count_after_it() {
         let log = Invalidations::default();
         let old = ValidSince::new(log.epoch());
-        assert!(log.admits(&old, &[subject("a")]));
+        assert!(admits(&log, &old, &[subject("a")]));
         log.invalidate(subject("a"));
-        assert!(!log.admits(&old, &[subject("a")]));
-        assert!(log.admits(&ValidSince::new(log.epoch()), &[subject("a")]));
+        assert!(!admits(&log, &old, &[subject("a")]));
+        assert!(admits(&log, &ValidSince::new(log.epoch()), &[subject("a")]));
     }
 
     #[test]
@@ -164,9 +252,9 @@ mod tests {
         let log = Invalidations::default();
         let old = ValidSince::new(log.epoch());
         log.invalidate(subject("a"));
-        assert!(log.admits(&old, &[subject("b")]));
+        assert!(admits(&log, &old, &[subject("b")]));
         log.invalidate_all();
-        assert!(!log.admits(&old, &[subject("b")]));
+        assert!(!admits(&log, &old, &[subject("b")]));
     }
 
     #[test]
@@ -194,13 +282,13 @@ mod tests {
         );
         log.invalidate(subject("a"));
         let swept = log.epoch();
-        assert!(log.admits(&kept, &[subject("b")]));
-        assert!(!log.admits(&purged, &[subject("a")]));
+        assert!(admits(&log, &kept, &[subject("b")]));
+        assert!(!admits(&log, &purged, &[subject("a")]));
         log.forget(swept, None);
         log.invalidate(subject("c"));
-        assert!(log.admits(&kept, &[subject("b")]));
+        assert!(admits(&log, &kept, &[subject("b")]));
         assert!(
-            !log.admits(&late, &[subject("a")]),
+            !admits(&log, &late, &[subject("a")]),
             "born before the sweep, never checked"
         );
     }
@@ -234,5 +322,61 @@ mod tests {
         }
         assert!(sweeps < 10, "{sweeps} sweeps");
         assert!(most <= MAX_SPARED + 3, "{most} stamps");
+    }
+
+    #[test]
+    fn a_tag_invalidates_like_a_subject() {
+        let log = Invalidations::default();
+        let tags: Tags = [Subject::tag(b"a"), Subject::tag(b"b")]
+            .into_iter()
+            .collect();
+        let old = ValidSince::new(log.epoch());
+        log.invalidate(Subject::tag(b"c"));
+        assert_eq!(log.standing(&old, &[], &tags), Standing::Current);
+        log.invalidate(Subject::tag(b"b"));
+        assert_eq!(log.standing(&old, &[], &tags), Standing::Gone);
+    }
+
+    #[test]
+    fn what_is_invalidated_softly_is_stale_since_then_until_it_is_marked() {
+        let log = Invalidations::default();
+        let old = ValidSince::new(log.epoch());
+        let at = Moment::ORIGIN.after(Duration::from_secs(7));
+        log.invalidate_softly(subject("a"), at);
+        let standing = log.standing(&old, &[subject("a")], &Tags::default());
+        assert_eq!(
+            standing,
+            Standing::Stale {
+                at,
+                checked: log.epoch()
+            }
+        );
+        assert!(admits(&log, &ValidSince::new(Epoch(0)), &[subject("b")]));
+        old.raise(log.epoch());
+        assert!(admits(&log, &old, &[subject("a")]));
+    }
+
+    #[test]
+    fn everything_can_be_invalidated_softly_and_hard_goes_first() {
+        let log = Invalidations::default();
+        let old = ValidSince::new(log.epoch());
+        log.invalidate_all_softly(Moment::ORIGIN);
+        let standing = |log: &Invalidations| log.standing(&old, &[subject("a")], &Tags::default());
+        assert!(matches!(standing(&log), Standing::Stale { .. }));
+        log.invalidate(subject("a"));
+        assert_eq!(standing(&log), Standing::Gone);
+    }
+
+    #[test]
+    fn soft_stamps_are_bounded_too() {
+        let log = Invalidations::default();
+        let mut most = 0;
+        for number in 0..2 * MAX_STAMPS + 10 {
+            if log.invalidate_softly(subject(&format!("{number}")), Moment::ORIGIN) {
+                log.forget(log.epoch(), None);
+            }
+            most = most.max(log.read().len());
+        }
+        assert_eq!(most, MAX_STAMPS);
     }
 }

@@ -22,6 +22,20 @@ static HASHER: LazyLock<ahash::RandomState> = LazyLock::new(ahash::RandomState::
 pub struct Subject(u64);
 
 impl Subject {
+    /// What values carry the tag `name`, in whatever scope: see [`Tags`](crate::Tags).
+    ///
+    /// ```
+    /// use tower_swr_core::Subject;
+    ///
+    /// assert_eq!(Subject::tag(b"product-7"), Subject::tag(b"product-7"));
+    /// assert_ne!(Subject::tag(b"product-7"), Subject::tag(b"product-8"));
+    /// ```
+    #[must_use]
+    pub fn tag(name: &[u8]) -> Self {
+        // The text of a scope or a resource begins with a length that no part has.
+        Self::of(&[&[u8::MAX; PREFIX], name].concat())
+    }
+
     fn of(text: &[u8]) -> Self {
         Self(HASHER.hash_one(text))
     }

@@ -47,6 +47,7 @@ mod rng;
 mod spawn;
 mod store;
 mod sync;
+mod tags;
 #[cfg(feature = "test-util")]
 pub mod testing;
 
@@ -70,3 +71,4 @@ pub use refresh::RefreshPolicy;
 pub use rng::{HasherRng, Rng};
 pub use spawn::{Spawn, Task, TokioSpawn};
 pub use store::MemorySettings;
+pub use tags::Tags;

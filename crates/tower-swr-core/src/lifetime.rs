@@ -129,6 +129,13 @@ impl Lifetime {
         self
     }
 
+    /// The same windows, which begin at `age` at the latest.
+    #[inline]
+    pub(crate) fn ending_at(mut self, age: Duration) -> Self {
+        self.fresh_for = self.fresh_for.min(age);
+        self
+    }
+
     #[inline]
     fn stale_until(&self) -> Duration {
         self.fresh_for.saturating_add(self.stale_while_revalidate)

@@ -10,12 +10,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::invalidation::{Epoch, Invalidations};
 use crate::key::{BuildKeyHasher, Key};
+use crate::tags::Tags;
 
 #[derive(Debug, Default)]
 pub(crate) struct OriginCalls {
-    running: Mutex<HashMap<Key, Vec<Epoch>, BuildKeyHasher>>,
+    running: Mutex<HashMap<Key, Vec<Running>, BuildKeyHasher>>,
     started: AtomicU64,
     violations: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Running {
+    born: Epoch,
+    /// What the answer is tagged with, once it is there.
+    tags: Tags,
 }
 
 /// One running origin call; it ends when this is dropped.
@@ -41,8 +49,15 @@ impl OriginCalls {
         // Asked for under the lock: of two flights of which a purge detached one, the later to enter must know of it.
         let oldest = invalidations.newest(&subjects);
         let calls = running.entry(key.clone()).or_default();
-        let beside = born >= oldest && calls.iter().any(|call| *call >= oldest);
-        calls.push(born);
+        // A call is outdated by a purge of a tag, too, and nobody joins it then.
+        let is_joinable = |call: &Running| {
+            call.born >= oldest && call.born >= invalidations.newest(call.tags.as_slice())
+        };
+        let beside = born >= oldest && calls.iter().any(is_joinable);
+        calls.push(Running {
+            born,
+            tags: Tags::default(),
+        });
         drop(running);
         if beside {
             self.violations.fetch_add(1, Ordering::Relaxed);
@@ -56,7 +71,7 @@ impl OriginCalls {
 
     /// The epoch that the oldest running call was born in.
     pub(crate) fn oldest(&self) -> Option<Epoch> {
-        self.lock().values().flatten().copied().min()
+        self.lock().values().flatten().map(|call| call.born).min()
     }
 
     pub(crate) fn started(&self) -> u64 {
@@ -67,8 +82,22 @@ impl OriginCalls {
         self.violations.load(Ordering::Relaxed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Vec<Epoch>, BuildKeyHasher>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Vec<Running>, BuildKeyHasher>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OriginCall {
+    /// What it has brought, or begun to bring, is tagged with `tags`.
+    pub(crate) fn brings(&self, tags: &Tags) {
+        if tags.is_empty() {
+            return;
+        }
+        let mut running = self.calls.lock();
+        let calls = running.get_mut(&self.key).into_iter().flatten();
+        if let Some(call) = calls.into_iter().find(|call| call.born == self.born) {
+            call.tags = tags.clone();
+        }
     }
 }
 
@@ -78,7 +107,7 @@ impl Drop for OriginCall {
         let Some(calls) = running.get_mut(&self.key) else {
             return;
         };
-        if let Some(place) = calls.iter().position(|call| *call == self.born) {
+        if let Some(place) = calls.iter().position(|call| call.born == self.born) {
             calls.swap_remove(place);
         }
         if calls.is_empty() {

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use http::Uri;
 use tower_swr_core::{
-    Cache, CacheBuilder, Clock, MemorySettings, Mode, Observer, QueueLimits, Rng, Spawn,
+    Cache, CacheBuilder, Clock, MemorySettings, Mode, Observer, QueueLimits, Rng, Spawn, Subject,
 };
 
 use crate::fields::CacheStatusTable;
 use crate::key;
 use crate::layer::CacheLayer;
+use crate::query::QueryRule;
 use crate::response::{Held, Partial};
 use crate::route::Scope;
 use crate::settings::{FieldFamilies, Settings};
@@ -100,7 +101,7 @@ impl HttpCache {
     /// cache.purge("stocks", &Uri::from_static("/stocks/7"));
     /// ```
     pub fn purge(&self, scope: &str, uri: &Uri) {
-        self.shared.engine.purge(key::subject(scope, uri));
+        self.shared.engine.purge(self.subject(scope, uri));
     }
 
     /// Removes all answers of `scope`.
@@ -113,7 +114,19 @@ impl HttpCache {
         self.shared.engine.purge(key::scope_subject(scope));
     }
 
-    /// Removes all answers.
+    /// Removes all answers that carry the tag `name`, in all scopes. Answers are tagged by `Surrogate-Key`, `Cache-Tag`
+    /// and `Cache-Groups` (RFC 9875), and by their handler with a [`CachePolicy`](crate::CachePolicy).
+    ///
+    /// ```
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// cache.purge_tag("product-7");
+    /// ```
+    pub fn purge_tag(&self, name: &str) {
+        self.shared.engine.purge(Subject::tag(name.as_bytes()));
+    }
+
+    /// Removes all answers. The cache then fills again a few calls of the handlers at a time: see
+    /// [`HttpCacheBuilder::refills`]. Where old answers will do meanwhile, see [`HttpCache::soft_purge_all`].
     ///
     /// ```
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
@@ -121,6 +134,49 @@ impl HttpCache {
     /// ```
     pub fn purge_all(&self) {
         self.shared.engine.purge_all();
+    }
+
+    /// Ends the freshness of the answers of `uri` in `scope`: what may be served stale is, at once, while one refresh
+    /// runs behind; the rest is asked for anew, on condition that it has changed. `uri` is as for [`HttpCache::purge`].
+    ///
+    /// ```
+    /// use http::Uri;
+    ///
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// cache.soft_purge("stocks", &Uri::from_static("/stocks/7"));
+    /// ```
+    pub fn soft_purge(&self, scope: &str, uri: &Uri) {
+        self.shared.engine.soft_purge(self.subject(scope, uri));
+    }
+
+    /// The same for all answers of `scope`.
+    ///
+    /// ```
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// cache.soft_purge_scope("stocks");
+    /// ```
+    pub fn soft_purge_scope(&self, scope: &str) {
+        self.shared.engine.soft_purge(key::scope_subject(scope));
+    }
+
+    /// The same for all answers that carry the tag `name`: see [`HttpCache::purge_tag`].
+    ///
+    /// ```
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// cache.soft_purge_tag("product-7");
+    /// ```
+    pub fn soft_purge_tag(&self, name: &str) {
+        self.shared.engine.soft_purge(Subject::tag(name.as_bytes()));
+    }
+
+    /// The same for all answers. The handlers are called no faster than refreshes may run.
+    ///
+    /// ```
+    /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// cache.soft_purge_all();
+    /// ```
+    pub fn soft_purge_all(&self) {
+        self.shared.engine.soft_purge_all();
     }
 
     /// Switches the whole cache, from the next request on; scopes that were switched themselves stay as they are.
@@ -183,7 +239,13 @@ impl HttpCache {
         Stats::new(counted.collect(), &self.shared.engine.stats())
     }
 
-    /// The most that one entry may weigh, in bytes.
+    fn subject(&self, scope: &str, uri: &Uri) -> Subject {
+        let scopes = self.scopes();
+        let as_it_is = QueryRule::AsIs;
+        let rule = scopes.get(scope).map(|scope| &scope.settings().query);
+        key::subject(scope, uri, rule.unwrap_or(&as_it_is))
+    }
+
     /// The largest body that fits the store together with a key and a head.
     pub(crate) fn largest_body(&self) -> usize {
         let entry = self.shared.engine.largest_entry();
@@ -287,6 +349,19 @@ impl HttpCacheBuilder {
     #[track_caller]
     pub fn refreshes(mut self, limits: QueueLimits) -> Self {
         self.engine = self.engine.refreshes(limits);
+        self
+    }
+
+    /// How many calls of the handlers run at one time while the cache fills again after [`HttpCache::purge_all`], which
+    /// turns everything into misses at once: until as many calls were made as there were entries, for a minute at most.
+    /// Default 64; with 0, one does. Who waits for an answer waits for its turn, too, until their deadline.
+    ///
+    /// ```
+    /// # use tower_swr::{HttpCache, MemorySettings};
+    /// let cache = HttpCache::builder(MemorySettings::new(1 << 20)).refills(8).build();
+    /// ```
+    pub fn refills(mut self, at_one_time: usize) -> Self {
+        self.engine = self.engine.refills(at_one_time);
         self
     }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::{self, Debug};
 
+use crate::query::QueryRule;
 use crate::rules::{self, Refusal};
 use crate::settings::{AuthorizationRule, CookieRule, Settings};
 
@@ -59,6 +60,8 @@ pub struct RouteConfig {
     pub override_origin: Option<bool>,
     /// [`CacheLayer::heuristic_freshness`](crate::CacheLayer::heuristic_freshness).
     pub heuristic_freshness: Option<bool>,
+    /// [`CacheLayer::targeted_fields`](crate::CacheLayer::targeted_fields), the names of response fields.
+    pub targeted_fields: Option<Vec<String>>,
     /// [`CacheLayer::client_max_age`](crate::CacheLayer::client_max_age), in seconds.
     pub client_max_age_secs: Option<f64>,
     /// [`CacheLayer::refresh_jitter`](crate::CacheLayer::refresh_jitter), in seconds.
@@ -77,6 +80,8 @@ pub struct RouteConfig {
     pub body_idle_timeout_secs: Option<f64>,
     /// [`CacheLayer::max_body`](crate::CacheLayer::max_body), in bytes.
     pub max_body_bytes: Option<usize>,
+    /// What of a query makes a difference.
+    pub query: Option<QueryConfig>,
     /// [`CacheLayer::vary`](crate::CacheLayer::vary), the names of request fields.
     pub vary: Option<Vec<String>>,
     /// What a `Cookie` in a request means.
@@ -87,12 +92,39 @@ pub struct RouteConfig {
     pub honor_client_directives: Option<bool>,
     /// [`CacheLayer::head_as_get`](crate::CacheLayer::head_as_get).
     pub head_as_get: Option<bool>,
+    /// [`CacheLayer::etag`](crate::CacheLayer::etag).
+    pub etag: Option<bool>,
     /// [`CacheLayer::x_cache`](crate::CacheLayer::x_cache).
     pub x_cache: Option<bool>,
     /// [`CacheLayer::cache_status`](crate::CacheLayer::cache_status).
     pub cache_status: Option<bool>,
     /// [`CacheLayer::cache_control`](crate::CacheLayer::cache_control).
     pub cache_control: Option<bool>,
+}
+
+/// What of a URI's query makes a difference to a route.
+///
+/// In a file `"as_is"`, `"sorted"`, `{"parameters": ["q", "page"]}` or `"ignore"`.
+///
+/// ```
+/// use tower_swr::{QueryConfig, RouteConfig};
+///
+/// let mut config = RouteConfig::default();
+/// config.query = Some(QueryConfig::Parameters(vec!["page".to_owned()]));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum QueryConfig {
+    /// All of it, as it is: what a layer does that was told nothing.
+    AsIs,
+    /// [`CacheLayer::sort_query`](crate::CacheLayer::sort_query).
+    Sorted,
+    /// [`CacheLayer::query_parameters`](crate::CacheLayer::query_parameters).
+    Parameters(Vec<String>),
+    /// [`CacheLayer::ignore_query`](crate::CacheLayer::ignore_query).
+    Ignore,
 }
 
 /// What a `Cookie` in a request means to a route.
@@ -198,6 +230,7 @@ impl RouteConfig {
         set!(self.stale_if_error_secs => lifetimes.stale_if_error, rules::seconds);
         set!(self.override_origin => lifetimes.override_origin, Ok);
         set!(self.heuristic_freshness => lifetimes.heuristic, Ok);
+        set!(self.targeted_fields => lifetimes.targets, rules::targeted_names);
         set!(self.client_max_age_secs => settings.client_max_age, rules::seconds);
 
         let flights = &mut settings.flights;
@@ -210,6 +243,7 @@ impl RouteConfig {
         set!(self.body_idle_timeout_secs => settings.body_idle, rules::seconds_above_zero);
         set!(self.max_body_bytes => settings.max_body, body_limit);
 
+        set!(self.query => settings.query, QueryConfig::rule);
         set!(self.vary => settings.vary, rules::vary_names);
         set!(self.cookies => settings.cookies, CookieConfig::rule);
         set!(self.authorization => settings.authorization, AuthorizationConfig::rule);
@@ -217,6 +251,7 @@ impl RouteConfig {
         set!(self.honor_client_directives => settings.client_directives, Ok);
         set!(self.head_as_get => settings.head_as_get, Ok);
 
+        set!(self.etag => settings.etag, Ok);
         let fields = &mut settings.fields;
         set!(self.x_cache => fields.x_cache, Ok);
         set!(self.cache_status => fields.cache_status, Ok);
@@ -239,6 +274,17 @@ fn set<T: Clone + Debug, U, P: From<U>>(
     })?;
     *place = P::from(allowed);
     Ok(())
+}
+
+impl QueryConfig {
+    fn rule(self) -> Result<QueryRule, Refusal> {
+        Ok(match self {
+            Self::AsIs => QueryRule::AsIs,
+            Self::Sorted => QueryRule::Sorted,
+            Self::Parameters(names) => QueryRule::Only(rules::query_parameters(names)?),
+            Self::Ignore => QueryRule::Ignore,
+        })
+    }
 }
 
 impl CookieConfig {
@@ -285,7 +331,7 @@ impl Error for ConfigError {}
 
 #[cfg(test)]
 mod tests {
-    use http::header::{ACCEPT, ACCEPT_LANGUAGE};
+    use http::header::{ACCEPT, ACCEPT_LANGUAGE, HeaderName};
     use std::time::Duration;
 
     use super::*;
@@ -309,6 +355,7 @@ mod tests {
             stale_if_error_secs: Some(3.0),
             override_origin: Some(true),
             heuristic_freshness: Some(true),
+            targeted_fields: Some(vec![text("CDN-Cache-Control")]),
             client_max_age_secs: Some(4.0),
             refresh_jitter_secs: Some(5.0),
             ttl_jitter_fraction: Some(0.25),
@@ -318,6 +365,8 @@ mod tests {
             soft_timeout_secs: Some(0.0),
             body_idle_timeout_secs: Some(9.0),
             max_body_bytes: Some(LARGEST_ENTRY),
+            query: Some(QueryConfig::Parameters(vec![text("page")])),
+            etag: Some(true),
             vary: Some(vec![
                 text("Accept-Language"),
                 text("accept"),
@@ -362,6 +411,9 @@ mod tests {
         wanted.lifetimes.stale_if_error = Some(secs(3));
         wanted.lifetimes.override_origin = true;
         wanted.lifetimes.heuristic = true;
+        wanted.lifetimes.targets = vec![HeaderName::from_static("cdn-cache-control")];
+        wanted.query = QueryRule::Only(vec![text("page")]);
+        wanted.etag = true;
         wanted.client_max_age = Some(secs(4));
         wanted.flights.refresh.refresh_jitter = secs(5);
         wanted.flights.refresh.ttl_jitter = 0.25;

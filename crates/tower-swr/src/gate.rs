@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::{AGE, AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime, Mode};
+use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime, Mode, Tags};
 
 use crate::key;
 use crate::policy::{self, PassReason, VaryNames, Verdict};
@@ -14,6 +14,7 @@ use crate::request;
 use crate::response::Held;
 use crate::settings::AuthorizationRule;
 use crate::sharing::Sharing;
+use crate::tags::{self, TooMany};
 
 /// What the gate let through.
 pub(crate) struct Admitted {
@@ -25,6 +26,9 @@ pub(crate) struct Admitted {
     /// The key of the variant that this is, where they vary.
     pub(crate) variant: Option<Key>,
     pub(crate) length: Option<u64>,
+    pub(crate) tags: Tags,
+    /// The origin wants to be asked each time.
+    pub(crate) no_cache: bool,
     /// The origin has only confirmed what was kept.
     pub(crate) revalidated: bool,
 }
@@ -34,8 +38,10 @@ impl Sharing {
     pub(crate) fn gate<B: Body>(&self, response: &Response<B>) -> Result<Admitted, PassReason> {
         let scope = &self.route.scope;
         let wall = self.route.shared.engine.clock().wall();
+        let lifetimes = &scope.settings().lifetimes;
         let verdict = policy::judge(
-            &scope.settings().lifetimes,
+            lifetimes,
+            response.extensions().get(),
             response.status(),
             response.headers(),
             wall,
@@ -43,21 +49,28 @@ impl Sharing {
         let brought_age = self.brought_age(response.headers());
         let (keep, own_lifetime, initial_age) = match verdict {
             Verdict::Pass(reason) => return Err(reason),
-            Verdict::Store { .. } | Verdict::Share
-                if self.is_authorized() && !policy::may_answer_others(response.headers()) =>
+            Verdict::Store { .. } | Verdict::Validate | Verdict::Share
+                if self.is_authorized()
+                    && !policy::may_answer_others(lifetimes, response.headers()) =>
             {
                 return Err(PassReason::Authorization);
             }
-            Verdict::Share if self.is_personal() => return Err(PassReason::NotFresh),
+            Verdict::Share | Verdict::Validate if self.is_personal() => {
+                return Err(PassReason::NotFresh);
+            }
             Verdict::Store { .. } if self.would_replace_a_good_copy(response.status()) => {
                 (Keep::Failure, None, brought_age)
             }
             // The switch was thrown while the origin was asked.
-            Verdict::Store { .. } if self.route.mode() == Mode::Off => {
+            Verdict::Store { .. } | Verdict::Validate if self.route.mode() == Mode::Off => {
                 (Keep::Share, None, brought_age)
             }
-            Verdict::Store { lifetime, ours, .. } => {
+            Verdict::Store { lifetime, ours } => {
                 (Keep::Store(lifetime), ours.then_some(lifetime), brought_age)
+            }
+            Verdict::Validate => {
+                let never_fresh = Lifetime::fresh_for(Duration::ZERO).must_revalidate();
+                (Keep::Store(never_fresh), None, brought_age)
             }
             Verdict::Share => (Keep::Share, None, brought_age),
             Verdict::Failure => (Keep::Failure, None, brought_age),
@@ -69,6 +82,11 @@ impl Sharing {
             return Err(PassReason::TooLarge);
         }
         let variant = self.variant(&names)?;
+        let (keep, tags) = match tags::of(response, self.host.as_deref()) {
+            Ok(tags) => (keep, tags),
+            // What cannot be found by all of its tags is not kept.
+            Err(TooMany) => (keep.unkept(), Tags::default()),
+        };
         Ok(Admitted {
             keep,
             own_lifetime,
@@ -76,6 +94,8 @@ impl Sharing {
             names,
             variant,
             length,
+            tags,
+            no_cache: policy::is_no_cache(lifetimes, response.headers()),
             revalidated: false,
         })
     }

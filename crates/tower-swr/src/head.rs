@@ -1,18 +1,18 @@
 //! The head of an answer that is shared: its fields, ready to be cloned and dated.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{
-    AGE, CACHE_CONTROL, CONNECTION, DATE, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VARY,
-};
+use http::header::{AGE, CACHE_CONTROL, DATE, ETAG, HeaderName, HeaderValue, VARY};
 use http::{HeaderMap, StatusCode};
 use tower_swr_core::{Lifetime, Moment};
 
+use crate::cache_policy::CachePolicy;
 use crate::fields::{
     self, CACHE_STATUS, CacheStatus, CacheStatusTable, X_CACHE, X_CACHE_KEY, X_QUERY_TIME_MS,
 };
+use crate::hop_by_hop;
 use crate::policy;
 use crate::recurring::recurring;
 use crate::settings::Settings;
@@ -32,8 +32,14 @@ pub(crate) struct Head {
     pub(crate) initial_age: Duration,
     /// The origin has only confirmed the answer that was kept before.
     pub(crate) revalidated: bool,
+    /// The origin wants to be asked each time (RFC 9111 section 5.2.2.4).
+    pub(crate) no_cache: bool,
     /// The last `Cache-Control` is the layer's own.
     own_control: bool,
+    /// The `ETag` is, or will be once the body is known.
+    own_etag: bool,
+    /// What the handler said to this cache alone.
+    pub(crate) policy: Option<Arc<CachePolicy>>,
     weight: usize,
 }
 
@@ -47,6 +53,8 @@ pub(crate) struct Making<'a> {
     pub(crate) arrived: Moment,
     pub(crate) initial_age: Duration,
     pub(crate) revalidated: bool,
+    pub(crate) no_cache: bool,
+    pub(crate) policy: Option<Arc<CachePolicy>>,
 }
 
 /// What one answer says about itself.
@@ -57,20 +65,6 @@ pub(crate) struct Marks {
     pub(crate) status: CacheStatus,
 }
 
-/// Fields that end at this hop (RFC 9110 section 7.6.1) or at this proxy (RFC 9111 section 3.1), beside those that
-/// `Connection` names.
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-authentication-info"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
-
 /// What the table of a `HeaderMap` costs per field.
 const FIELD_OVERHEAD: usize = 112;
 
@@ -78,7 +72,9 @@ impl Head {
     /// The head that is shared, made of what the origin sent.
     pub(crate) fn new(status: StatusCode, mut origin: HeaderMap, making: Making<'_>) -> Self {
         let families = making.settings.fields;
-        clean(&mut origin);
+        hop_by_hop::remove(&mut origin);
+        // It is told anew with each answer.
+        origin.remove(AGE);
         let upstream_status = take_upstream_status(&mut origin, families.cache_status);
         if families.x_cache {
             origin.remove(X_CACHE);
@@ -91,9 +87,12 @@ impl Head {
             insert_text(&mut origin, X_CACHE_KEY, making.key);
         }
         copy_into(&origin, &mut fields);
+        let has_own = making.settings.etag && status == StatusCode::OK;
         Self {
             status,
             weight: weight(&fields),
+            own_etag: has_own && !fields.contains_key(ETAG),
+            policy: making.policy,
             fields,
             x_cache: families.x_cache,
             cache_status: families.cache_status,
@@ -101,6 +100,7 @@ impl Head {
             arrived: making.arrived,
             initial_age: making.initial_age,
             revalidated: making.revalidated,
+            no_cache: making.no_cache,
             own_control: making.own_lifetime.is_some() && families.cache_control,
         }
     }
@@ -138,10 +138,23 @@ impl Head {
         if self.cache_status {
             fields.remove(CACHE_STATUS);
         }
+        if self.own_etag {
+            fields.remove(ETAG);
+        }
         if self.own_control {
             drop_last(&mut fields, &CACHE_CONTROL);
         }
         fields
+    }
+
+    /// Adds what is said of a `body`, once it is there: an `ETag` of the layer's own, where one is wanted.
+    pub(crate) fn describe(&mut self, body: &[u8]) {
+        if self.own_etag {
+            let digest = blake3::hash(body);
+            let etag = format!("\"{}\"", &digest.to_hex()[..32]);
+            insert_text(&mut self.fields, ETAG, etag);
+            self.weight = weight(&self.fields);
+        }
     }
 
     pub(crate) fn age(&self, now: Moment) -> Duration {
@@ -176,25 +189,6 @@ impl Head {
             Some(theirs) => fields::joined_status(theirs, &ours),
         }
     }
-}
-
-/// Takes out what ends at this hop, and the age, which is told anew with each answer.
-fn clean(fields: &mut HeaderMap) {
-    for name in connection_fields(fields) {
-        fields.remove(name);
-    }
-    for name in HOP_BY_HOP {
-        fields.remove(name);
-    }
-    fields.remove(AGE);
-}
-
-fn connection_fields(fields: &HeaderMap) -> Vec<HeaderName> {
-    let lists = fields.get_all(CONNECTION).into_iter();
-    let members = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b','));
-    members
-        .filter_map(|member| HeaderName::from_bytes(member.trim_ascii()).ok())
-        .collect()
 }
 
 /// What caches nearer to the origin said, as one value, where ours is to follow it.

@@ -1,14 +1,18 @@
 //! The key of a request: its URI as the client sent it, and whatever else an answer may depend on by the settings.
 
 use std::ptr;
+use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONTENT_LOCATION, HOST, HeaderName, HeaderValue, LOCATION};
 use http::uri::Authority;
 use http::{HeaderMap, Request, Uri};
 use tower_swr_core::{Key, KeyText, Subject};
 
+use crate::query::QueryRule;
 use crate::request::{Bypass, FORWARDED_FIELDS, Noted, cookies};
+use crate::route::Scope;
 use crate::settings::{AuthorizationRule, CookieRule, Settings};
+use crate::tags;
 
 /// Longer keys cost more than they are worth: such a request bypasses the cache, and such an answer is not shared.
 pub(crate) const LONGEST: usize = 16 << 10;
@@ -27,10 +31,10 @@ pub(crate) fn write<B>(
     settings: &Settings,
 ) -> Result<(), Bypass> {
     let (uri, fields) = (sent_uri(request), request.headers());
-    push_path(text, uri);
+    push_path(text, uri, &settings.query);
     let has_capitals = push_authority(text, authority(uri, noted)?);
     text.push_optional(uri.scheme_str().map(str::as_bytes));
-    push_oddities(text, request, uri, noted, has_capitals);
+    push_oddities(text, request, uri, noted, has_capitals, &settings.query);
     if settings.authorization == AuthorizationRule::Forward {
         // What only some may see is not asked for by others, nor renewed or dropped by them.
         text.push(&[u8::from(noted.has_authorization)]);
@@ -51,10 +55,10 @@ pub(crate) fn write<B>(
     }
 }
 
-/// What a purge of `uri` in `scope` names.
-pub(crate) fn subject(scope: &str, uri: &Uri) -> Subject {
+/// What a purge of `uri` in `scope` names, of whose queries counts what the `rule` says.
+pub(crate) fn subject(scope: &str, uri: &Uri, rule: &QueryRule) -> Subject {
     let mut text = KeyText::new(scope);
-    push_path(&mut text, uri);
+    push_path(&mut text, uri, rule);
     if let Some(authority) = uri.authority() {
         push_authority(&mut text, Some(authority.as_str().as_bytes()));
     }
@@ -63,25 +67,27 @@ pub(crate) fn subject(scope: &str, uri: &Uri) -> Subject {
 
 /// What a request is about, for any method: what it changes if it succeeds.
 pub(crate) struct Target {
-    scope: KeyText,
+    scope: Arc<Scope>,
     uri: Uri,
-    authority: Option<Box<[u8]>>,
+    host: Option<Box<[u8]>>,
 }
 
 impl Target {
-    pub(crate) fn of<B>(request: &Request<B>, scope: &KeyText) -> Self {
-        let uri = sent_uri(request);
-        let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
-        let authority = uri.authority().map(Authority::as_str).map(str::as_bytes);
+    pub(crate) fn of<B>(request: &Request<B>, scope: &Arc<Scope>) -> Self {
         Self {
-            scope: scope.clone(),
-            uri: uri.clone(),
-            authority: host.or(authority).map(Box::from),
+            scope: Arc::clone(scope),
+            uri: sent_uri(request).clone(),
+            host: host(request),
         }
     }
 
-    /// What an answer with `fields` says has changed: the target, and what is named in it of the same origin (RFC 9111
-    /// section 4.4).
+    /// The groups that an answer with `fields` says have changed (RFC 9875 section 3).
+    pub(crate) fn changed_groups(&self, fields: &HeaderMap) -> Vec<Subject> {
+        tags::invalidated_groups(fields, self.host.as_deref())
+    }
+
+    /// What an answer with `fields` says has changed, if it succeeds: the target, and what is named in it of the same
+    /// origin (RFC 9111 section 4.4).
     pub(crate) fn changed_by(&self, fields: &HeaderMap) -> Vec<Subject> {
         let named = [LOCATION, CONTENT_LOCATION]
             .into_iter()
@@ -93,7 +99,7 @@ impl Target {
 
     /// An absolute path here, or the whole address of something here.
     fn is_beside(&self, uri: &Uri) -> bool {
-        let ours = self.authority.as_deref();
+        let ours = self.host.as_deref();
         let is_here = uri.authority().is_none_or(|theirs| {
             ours.is_some_and(|ours| ours.eq_ignore_ascii_case(theirs.as_str().as_bytes()))
         });
@@ -101,10 +107,31 @@ impl Target {
     }
 
     fn subject(&self, uri: &Uri) -> Subject {
-        let mut text = self.scope.clone();
-        push_path(&mut text, uri);
-        push_authority(&mut text, self.authority.as_deref());
+        let mut text = self.scope.key.clone();
+        push_path(&mut text, uri, &self.scope.settings().query);
+        push_authority(&mut text, self.host.as_deref());
         text.key().resource()
+    }
+}
+
+/// Whom a request is for, in lower case.
+pub(crate) fn host<B>(request: &Request<B>) -> Option<Box<[u8]>> {
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    let uri = sent_uri(request).authority();
+    let host = host.or(uri.map(|authority| authority.as_str().as_bytes()));
+    host.map(|host| host.to_ascii_lowercase().into())
+}
+
+/// Leaves of the query of `request` what counts by the `rule`.
+pub(crate) fn strip_query<B>(request: &mut Request<B>, rule: &QueryRule) {
+    if let Some(uri) = rule.rewritten(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    #[cfg(feature = "axum")]
+    if let Some(original) = (request.extensions_mut()).get_mut::<axum::extract::OriginalUri>()
+        && let Some(uri) = rule.rewritten(&original.0)
+    {
+        original.0 = uri;
     }
 }
 
@@ -122,9 +149,10 @@ pub(crate) fn public_form(key: &Key) -> String {
     form
 }
 
-fn push_path(text: &mut KeyText, uri: &Uri) {
+#[inline]
+fn push_path(text: &mut KeyText, uri: &Uri, rule: &QueryRule) {
     text.push(uri.path().as_bytes());
-    text.push_optional(uri.query().map(str::as_bytes));
+    text.push_optional(rule.of(uri).as_deref().map(str::as_bytes));
     text.end_resource();
 }
 
@@ -152,6 +180,7 @@ fn push_oddities<B>(
     uri: &Uri,
     noted: &Noted<'_>,
     has_capitals: bool,
+    rule: &QueryRule,
 ) {
     const CAPITALS: u16 = 1 << 14;
     const REWRITTEN: u16 = 1 << 15;
@@ -180,7 +209,7 @@ fn push_oddities<B>(
     if is_rewritten {
         // The handler sees another address than the client sent, which may say more (a tenant, say).
         text.push(seen.path().as_bytes());
-        text.push_optional(seen.query().map(str::as_bytes));
+        text.push_optional(rule.of(seen).as_deref().map(str::as_bytes));
     }
 }
 

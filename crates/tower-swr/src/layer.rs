@@ -6,6 +6,7 @@ use tower_layer::Layer;
 
 use crate::cache::HttpCache;
 use crate::config::{ConfigError, RouteConfig};
+use crate::query::QueryRule;
 use crate::route::Route;
 use crate::rules::{self, Refusal};
 use crate::service::CacheService;
@@ -347,10 +348,88 @@ impl CacheLayer {
     pub fn as_proxy(self) -> Self {
         self.max_age(Duration::ZERO)
             .heuristic_freshness()
+            .targeted_fields([HeaderName::from_static("cdn-cache-control")])
             .forward_cookies()
             .forward_authorization()
             .head_as_get()
             .honor_client_directives()
+    }
+
+    /// Fields in which a handler may say something to caches like this one alone, and that are heeded before its
+    /// `Cache-Control` and `Expires`, the first one that is there and can be read (RFC 9213). They are passed on like any
+    /// other field. Default: none; [`as_proxy`](CacheLayer::as_proxy) heeds `CDN-Cache-Control`.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    ///
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let ours = HeaderName::from_static("example-cache-control");
+    /// let layer = cache.layer("files").targeted_fields([ours, HeaderName::from_static("cdn-cache-control")]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For `Cache-Control` itself, which is no dictionary, and for `Expires`.
+    #[track_caller]
+    pub fn targeted_fields(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        let names = names.into_iter().collect();
+        self.settings.lifetimes.targets =
+            self.allowed("targeted_fields", names, rules::targeted_fields);
+        self
+    }
+
+    /// The order of a query's parameters makes no difference: they are sorted by name, in the key and in what the handler
+    /// sees; values of one name stay in their order. Default: the query counts as it is.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("search").sort_query();
+    /// ```
+    pub fn sort_query(mut self) -> Self {
+        self.settings.query = QueryRule::Sorted;
+        self
+    }
+
+    /// Of a query only the parameters of these names make a difference, sorted by name. The handler sees no others
+    /// (`utm_source` and the like), so that nothing of one client's can end up in another's answer.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("search").query_parameters(["q", "page"]);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For no names at all: that is [`ignore_query`](CacheLayer::ignore_query).
+    #[track_caller]
+    pub fn query_parameters(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let names: Vec<String> = names.into_iter().map(Into::into).collect();
+        let names = self.allowed("query_parameters", names, rules::query_parameters);
+        self.settings.query = QueryRule::Only(names);
+        self
+    }
+
+    /// The query makes no difference, and the handler does not see it.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("files").ignore_query();
+    /// ```
+    pub fn ignore_query(mut self) -> Self {
+        self.settings.query = QueryRule::Ignore;
+        self
+    }
+
+    /// Answers of 200 that have no `ETag` get a strong one, made of their body, once that is whole: clients that have
+    /// them are then answered with 304. What is streamed to those who waited for it has none yet.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("report").etag();
+    /// ```
+    pub fn etag(mut self) -> Self {
+        self.settings.etag = true;
+        self
     }
 
     /// Where the handler states no freshness and the layer sets none for it ([`max_age`](CacheLayer::max_age) of zero,

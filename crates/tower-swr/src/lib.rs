@@ -38,6 +38,7 @@
 
 mod body;
 mod cache;
+mod cache_policy;
 mod call;
 mod conditions;
 mod config;
@@ -46,12 +47,14 @@ mod fields;
 mod future;
 mod gate;
 mod head;
+mod hop_by_hop;
 mod key;
 mod layer;
 mod origin;
 mod place;
 mod policy;
 mod problem;
+mod query;
 mod question;
 mod ranges;
 mod recording;
@@ -67,12 +70,14 @@ mod service;
 mod settings;
 mod sharing;
 mod stats;
+mod tags;
 mod tape;
 mod via;
 
 pub use body::{BoxError, CacheBody};
 pub use cache::{HttpCache, HttpCacheBuilder};
-pub use config::{AuthorizationConfig, ConfigError, CookieConfig, RouteConfig};
+pub use cache_policy::CachePolicy;
+pub use config::{AuthorizationConfig, ConfigError, CookieConfig, QueryConfig, RouteConfig};
 pub use future::ResponseFuture;
 pub use layer::CacheLayer;
 pub use service::CacheService;

@@ -10,6 +10,7 @@ use tower_service::Service;
 use tower_swr_core::{Entry, Fetched, Key};
 
 use crate::body::BoxError;
+use crate::key;
 use crate::policy::PassReason;
 use crate::question::Question;
 use crate::response::{Held, Partial};
@@ -57,6 +58,7 @@ where
         } = self;
         let sharing = Sharing {
             fields: request.headers().clone(),
+            host: key::host(&request),
             asked_at: route.shared.engine.now(),
             route,
             question,
@@ -73,7 +75,7 @@ where
             }
         };
         if is_conditional && response.status() == StatusCode::NOT_MODIFIED {
-            return sharing.freshen(response.headers(), own).await;
+            return sharing.freshen(&response.map(drop), own).await;
         }
         match sharing.gate(&response) {
             Ok(admitted) => {

@@ -11,6 +11,10 @@ use crate::tape::TapeReader;
 
 /// What one look-up finds.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are answers, and a box would be one hop more for each hit"
+)]
 pub(crate) enum Held {
     /// An answer.
     Response(StoredResponse),
@@ -35,6 +39,8 @@ pub(crate) struct Partial {
     pub(crate) body: TapeReader,
     /// The body's length, where the origin said it.
     pub(crate) length: Option<u64>,
+    /// It may be served again without asking the origin.
+    pub(crate) is_reusable: bool,
 }
 
 /// Which fields the answers of a key vary by (RFC 9111 section 4.1), and which variants are kept.
@@ -74,6 +80,15 @@ impl Variants {
 }
 
 impl StoredResponse {
+    pub(crate) fn new(mut head: Head, body: Bytes, selection: Option<Selection>) -> Self {
+        head.describe(&body);
+        Self {
+            head,
+            body,
+            selection,
+        }
+    }
+
     /// The bytes it counts for.
     pub(crate) fn weight(&self) -> usize {
         let selection = self.selection.as_ref().map_or(0, Selection::weight);

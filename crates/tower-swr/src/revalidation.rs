@@ -7,6 +7,7 @@ use http::header::{
 };
 use http::{HeaderMap, Response, StatusCode};
 
+use crate::cache_policy::CachePolicy;
 use crate::conditions::opaque;
 use crate::response::StoredResponse;
 
@@ -33,8 +34,9 @@ const OF_THE_BODY: [HeaderName; 4] = [
     CONTENT_LENGTH,
 ];
 
-/// The kept answer with the fields of a 304 in place of its own; nothing where the 304 speaks of another one.
-pub(crate) fn confirmed(kept: &StoredResponse, fields: &HeaderMap) -> Option<Response<Bytes>> {
+/// The kept answer with what a 304 told in place of its own; nothing where the 304 speaks of another one.
+pub(crate) fn confirmed(kept: &StoredResponse, told: &Response<()>) -> Option<Response<Bytes>> {
+    let fields = told.headers();
     let mut merged = kept.head.origin_fields();
     if let (Some(theirs), Some(ours)) = (fields.get(ETAG), merged.get(ETAG))
         && opaque(theirs.as_bytes()) != opaque(ours.as_bytes())
@@ -49,7 +51,11 @@ pub(crate) fn confirmed(kept: &StoredResponse, fields: &HeaderMap) -> Option<Res
             merged.append(name, value.clone());
         }
     }
-    Some(response(kept, merged))
+    let mut confirmed = response(kept, merged);
+    if let Some(policy) = told.extensions().get::<CachePolicy>() {
+        confirmed.extensions_mut().insert(policy.clone());
+    }
+    Some(confirmed)
 }
 
 /// The kept answer as it is.
@@ -61,5 +67,8 @@ fn response(kept: &StoredResponse, fields: HeaderMap) -> Response<Bytes> {
     let mut response = Response::new(kept.body.clone());
     *response.status_mut() = kept.head.status;
     *response.headers_mut() = fields;
+    if let Some(policy) = &kept.head.policy {
+        response.extensions_mut().insert(CachePolicy::clone(policy));
+    }
     response
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, EXPIRES};
 
 use crate::request;
 
@@ -101,6 +101,28 @@ fn is_settled(name: &HeaderName) -> bool {
 
 /// The same, as they are written.
 pub(crate) fn vary_names(names: Vec<String>) -> Result<Vec<HeaderName>, Refusal> {
+    vary_fields(fields(names)?)
+}
+
+/// The names of fields that are heeded before `Cache-Control`.
+pub(crate) fn targeted_fields(names: Vec<HeaderName>) -> Result<Vec<HeaderName>, Refusal> {
+    match names
+        .iter()
+        .find(|name| [CACHE_CONTROL, EXPIRES].contains(name))
+    {
+        None => Ok(names),
+        Some(name) => Err(Refusal::new(format!(
+            "{name} is what other caches go by, and no dictionary as in RFC 9213; name a field for caches like this one"
+        ))),
+    }
+}
+
+/// The same, as they are written.
+pub(crate) fn targeted_names(names: Vec<String>) -> Result<Vec<HeaderName>, Refusal> {
+    targeted_fields(fields(names)?)
+}
+
+fn fields(names: Vec<String>) -> Result<Vec<HeaderName>, Refusal> {
     let field = |name: String| {
         HeaderName::try_from(&name).map_err(|_| {
             Refusal::new(format!(
@@ -108,8 +130,17 @@ pub(crate) fn vary_names(names: Vec<String>) -> Result<Vec<HeaderName>, Refusal>
             ))
         })
     };
-    let fields = names.into_iter().map(field).collect::<Result<_, _>>()?;
-    vary_fields(fields)
+    names.into_iter().map(field).collect()
+}
+
+/// The names of the parameters of a query that count.
+pub(crate) fn query_parameters(names: Vec<String>) -> Result<Vec<String>, Refusal> {
+    match names.is_empty() {
+        false => Ok(names),
+        true => Err(Refusal::new(
+            "none would count; name those that do, or ignore the query",
+        )),
+    }
 }
 
 /// RFC 9110 section 5.6.2.

@@ -140,14 +140,17 @@ impl<S> CacheService<S> {
         self.route.scope.bypassed(reason);
         let (route, service) = (Arc::clone(&self.route), self.inner.clone());
         via::note(&route.scope, request.extensions_mut());
-        let target = (!request.method().is_safe()).then(|| Target::of(&request, &route.scope.key));
+        let target = (!request.method().is_safe()).then(|| Target::of(&request, &route.scope));
         ResponseFuture::pending(Box::pin(async move {
             let began = route.shared.engine.now();
             let response = route.call(service, request).await?;
-            // RFC 9111 section 4.4.
-            let succeeded = response.status().is_success() || response.status().is_redirection();
-            if let Some(target) = target.filter(|_| succeeded) {
-                let changed = target.changed_by(response.headers());
+            if let Some(target) = target {
+                let status = response.status();
+                let mut changed = target.changed_groups(response.headers());
+                // RFC 9111 section 4.4.
+                if status.is_success() || status.is_redirection() {
+                    changed.extend(target.changed_by(response.headers()));
+                }
                 changed
                     .into_iter()
                     .for_each(|it| route.shared.engine.purge(it));

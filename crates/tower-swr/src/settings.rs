@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use tower_swr_core::FlightPolicy;
 
 use crate::policy::Lifetimes;
+use crate::query::QueryRule;
 
 /// Everything that a [`CacheLayer`](crate::CacheLayer) can be told. Two layers of one scope must agree in all of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     pub(crate) max_body: Option<usize>,
     pub(crate) cookies: CookieRule,
     pub(crate) authorization: AuthorizationRule,
+    /// What of the query is part of the key.
+    pub(crate) query: QueryRule,
     /// Request fields that are part of the key.
     pub(crate) vary: Vec<HeaderName>,
     pub(crate) fields: FieldFamilies,
@@ -26,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) client_directives: bool,
     /// A `HEAD` may be made a `GET`: there is one handler for both.
     pub(crate) head_as_get: bool,
+    /// Answers without an `ETag` get one.
+    pub(crate) etag: bool,
 }
 
 /// What a `Cookie` in a request means.
@@ -84,10 +89,12 @@ impl Settings {
             max_body: None,
             cookies: CookieRule::Bypass,
             authorization: AuthorizationRule::Bypass,
+            query: QueryRule::default(),
             vary: Vec::new(),
             fields,
             client_directives: false,
             head_as_get: false,
+            etag: false,
         }
     }
 

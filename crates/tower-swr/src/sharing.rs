@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AGE, CONTENT_LENGTH, HeaderValue};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, Response};
 use http_body::Body;
 use http_body_util::Full;
 use tokio::sync::oneshot;
@@ -33,6 +33,8 @@ pub(crate) struct Sharing {
     pub(crate) fields: HeaderMap,
     pub(crate) old: Option<Arc<Entry<Held>>>,
     pub(crate) flight: Key,
+    /// Whom the request is for.
+    pub(crate) host: Option<Box<[u8]>>,
     /// When the origin was asked.
     pub(crate) asked_at: Moment,
 }
@@ -46,18 +48,18 @@ impl Sharing {
         }
     }
 
-    /// The origin has confirmed what is kept, with a head of `fields`: it begins anew. Where it spoke of something else,
+    /// The origin has confirmed what is kept, as `told`: it begins anew. Where it spoke of something else,
     /// or of what may not be shared any more, what is kept goes to the client who asked and to nobody else; it is
     /// dropped, and the next request asks without a condition.
     pub(crate) async fn freshen<B, E>(
         self,
-        fields: &HeaderMap,
+        told: &Response<()>,
         own: Option<oneshot::Sender<Own<B, E>>>,
     ) -> Fetched<Held, Partial> {
         let Some(kept) = self.old_response() else {
             return failed("the service answered 304 to a request without a condition");
         };
-        let Some(confirmed) = revalidation::confirmed(kept, fields) else {
+        let Some(confirmed) = revalidation::confirmed(kept, told) else {
             let mut as_kept = revalidation::as_kept(kept);
             let age = kept.head.age(self.route.shared.engine.now());
             as_kept.headers_mut().insert(AGE, fields::seconds(age));
@@ -100,8 +102,20 @@ impl Sharing {
                 .headers
                 .insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
+        let policy = parts.extensions.remove().map(Arc::new);
         let place = self.place(&admitted);
-        let head = self.head(parts.status, parts.headers, &admitted, &place, arrived);
+        let head = Making {
+            settings: self.route.scope.settings(),
+            key: key::public_form(place.key.as_ref().unwrap_or(&self.flight)),
+            own_lifetime: admitted.own_lifetime,
+            wall: self.route.shared.engine.clock().wall(),
+            arrived,
+            initial_age: admitted.initial_age,
+            revalidated: admitted.revalidated,
+            no_cache: admitted.no_cache,
+            policy,
+        };
+        let head = Head::new(parts.status, parts.headers, head);
         match gather(Box::pin(body), self.route.scope.max_body).await {
             Gathered::Failed => failed("the body failed before its first bytes"),
             Gathered::Whole(body)
@@ -111,29 +125,9 @@ impl Sharing {
             {
                 failed(WRONG_LENGTH)
             }
-            Gathered::Whole(body) => whole(head, body, place, &admitted),
-            Gathered::Begun(beginning) => self.stream(head, beginning, place, &admitted).await,
+            Gathered::Whole(body) => whole(head, body, place, admitted),
+            Gathered::Begun(beginning) => self.stream(head, beginning, place, admitted).await,
         }
-    }
-
-    fn head(
-        &self,
-        status: StatusCode,
-        fields: HeaderMap,
-        admitted: &Admitted,
-        place: &Place,
-        arrived: Moment,
-    ) -> Head {
-        let making = Making {
-            settings: self.route.scope.settings(),
-            key: key::public_form(place.key.as_ref().unwrap_or(&self.flight)),
-            own_lifetime: admitted.own_lifetime,
-            wall: self.route.shared.engine.clock().wall(),
-            arrived,
-            initial_age: admitted.initial_age,
-            revalidated: admitted.revalidated,
-        };
-        Head::new(status, fields, making)
     }
 
     /// Answers with the head; the body goes to all who read, and into the store when it is whole.
@@ -142,7 +136,7 @@ impl Sharing {
         head: Head,
         beginning: Beginning<B>,
         place: Place,
-        admitted: &Admitted,
+        admitted: Admitted,
     ) -> Fetched<Held, Partial>
     where
         B: Body<Data = Bytes> + Send + 'static,
@@ -173,9 +167,10 @@ impl Sharing {
             selection: place.selection.clone().map(Arc::new),
             body: reader,
             length: admitted.length,
+            is_reusable: is_reusable(&admitted),
         };
-        let (keep, initial_age, key) = (admitted.keep, admitted.initial_age, place.key);
-        let stream_key = key.clone();
+        let (keep, initial_age) = (admitted.keep, admitted.initial_age);
+        let (key, tags) = (place.key.clone(), admitted.tags.clone());
         let recording = Recording {
             body,
             writer,
@@ -190,20 +185,13 @@ impl Sharing {
         };
         let selection = place.selection;
         let finish = move |body| {
-            product(
-                StoredResponse {
-                    head,
-                    body,
-                    selection,
-                },
-                keep,
-                key,
-                initial_age,
-            )
+            let stored = StoredResponse::new(head, body, selection);
+            product(stored, place.key, admitted)
         };
         Fetched::Stream {
             partial,
-            key: stream_key,
+            key,
+            tags,
             keep: open_to_newcomers(keep, initial_age),
             beside: place.beside,
             rest: Box::pin(recording.run(finish)),
@@ -230,31 +218,30 @@ fn useful_until(arrived: Moment, keep: Keep, age: Duration) -> Moment {
     arrived.after(span.saturating_sub(age))
 }
 
-fn whole(head: Head, body: Bytes, place: Place, admitted: &Admitted) -> Fetched<Held, Partial> {
-    let selection = place.selection;
-    let stored = StoredResponse {
-        head,
-        body,
-        selection,
-    };
+/// Whether it may be served to anybody without asking the origin again.
+fn is_reusable(admitted: &Admitted) -> bool {
+    match admitted.keep {
+        Keep::Store(lifetime) => lifetime.usable_on_error(admitted.initial_age),
+        Keep::Share | Keep::Failure => false,
+    }
+}
+
+fn whole(head: Head, body: Bytes, place: Place, admitted: Admitted) -> Fetched<Held, Partial> {
+    let stored = StoredResponse::new(head, body, place.selection);
     Fetched::Whole {
-        product: product(stored, admitted.keep, place.key, admitted.initial_age),
+        product: product(stored, place.key, admitted),
         beside: place.beside,
     }
 }
 
-fn product(
-    stored: StoredResponse,
-    keep: Keep,
-    key: Option<Key>,
-    initial_age: Duration,
-) -> Product<Held> {
+fn product(stored: StoredResponse, key: Option<Key>, admitted: Admitted) -> Product<Held> {
     Product {
         weight: stored.weight(),
         value: Held::Response(stored),
-        keep,
+        keep: admitted.keep,
         key,
-        initial_age,
+        initial_age: admitted.initial_age,
+        tags: admitted.tags,
     }
 }
 

@@ -49,6 +49,7 @@ const READING_ORDER: &[&str] = &[
     "rng",
     "spawn",
     "key",
+    "tags",
     "lifetime",
     "refresh",
     "invalidation",

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU8;
 use tokio_util::task::TaskTracker;
 
 use super::purge::Sweeps;
+use super::refills::Refills;
 use super::{Cache, Shared};
 use crate::clock::{Clock, SystemClock};
 use crate::flight::Flights;
@@ -26,6 +27,7 @@ use crate::store::{MemorySettings, MemoryStore};
 pub struct CacheBuilder {
     memory: MemorySettings,
     refreshes: QueueLimits,
+    refills: usize,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     spawn: Arc<dyn Spawn>,
@@ -39,6 +41,7 @@ impl CacheBuilder {
         Self {
             memory,
             refreshes: QueueLimits::default(),
+            refills: 64,
             clock: Arc::new(SystemClock::default()),
             rng: Arc::new(HasherRng),
             spawn: Arc::new(TokioSpawn),
@@ -63,6 +66,19 @@ impl CacheBuilder {
             limits.waiting_per_scope
         );
         self.refreshes = limits;
+        self
+    }
+
+    /// How many origin calls run at one time while the cache fills again after [`Cache::purge_all`]; with 0, one does.
+    /// Default 64. Who waits for a call waits for its turn, too, as long as they wait for anything.
+    ///
+    /// ```
+    /// # use tower_swr_core::{Cache, CacheBuilder, MemorySettings};
+    /// let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).refills(8).build();
+    /// ```
+    #[must_use]
+    pub fn refills(mut self, at_one_time: usize) -> Self {
+        self.refills = at_one_time;
         self
     }
 
@@ -110,6 +126,7 @@ impl CacheBuilder {
                 sweeps: Sweeps::default(),
                 origin_calls: Arc::default(),
                 queue: RefreshQueue::new(self.refreshes, Arc::clone(&spawn), tasks.clone()),
+                refills: Refills::new(self.refills),
                 tasks,
                 mode: AtomicU8::default(),
                 clock: self.clock,

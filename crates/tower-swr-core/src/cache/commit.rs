@@ -8,6 +8,7 @@ use crate::clock::Moment;
 use crate::entry::{Birth, Entry, Slot};
 use crate::key::Key;
 use crate::lifetime::Lifetime;
+use crate::tags::Tags;
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// Keeps `product` if it is to be kept, as of when it was `answered`, and what goes with it.
@@ -32,6 +33,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 lifetime,
                 due_age: self.due_age(&lifetime),
                 weight: product.weight,
+                tags: product.tags,
+                leads: false,
             },
         ));
         let fate = match product.keep {
@@ -44,6 +47,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             keep => self.settle_old(keep, product.key.as_ref(), beside, answered),
         };
         Landed {
+            tags: entry.tags().clone(),
             answer: Answer::Whole(entry),
             fate,
         }
@@ -101,7 +105,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             let is_kept = |there: &Slot<V>| {
                 matches!(there, Slot::Kept(_)) && there.admitted_by(invalidations)
             };
-            self.is_current() && !there.is_some_and(is_kept)
+            self.is_current(&Tags::default()) && !there.is_some_and(is_kept)
         });
     }
 
@@ -117,6 +121,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 lifetime: Lifetime::FOREVER,
                 due_age: Duration::MAX,
                 weight,
+                tags: Tags::default(),
+                leads: true,
             },
         );
         (key, Slot::Kept(Arc::new(entry)))
@@ -136,6 +142,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 lifetime: Lifetime::fresh_for(self.policy.uncacheable_for),
                 due_age: Duration::MAX,
                 weight: 0,
+                tags: Tags::default(),
+                leads: false,
             },
         );
         self.store(key, Slot::Uncacheable(Arc::new(mark)), answered);
@@ -143,8 +151,9 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
 
     /// Keeps `slot`, of an answer that was `answered` then, unless a purge or a newer answer has overtaken it.
     fn store(&self, key: Key, slot: Slot<V>, answered: Moment) -> Fate {
+        let tags = slot.tags().clone();
         let stored = self.cache.shared.near.insert_if(key, slot, |there| {
-            self.is_current() && there.is_none_or(|there| there.stored_at() <= answered)
+            self.is_current(&tags) && there.is_none_or(|there| there.stored_at() <= answered)
         });
         if stored { Fate::Stored } else { Fate::Shared }
     }
@@ -155,7 +164,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         let near = &self.cache.shared.near;
         let place = key.unwrap_or(self.key());
         near.remove_if(&place.borrowed(), |there| {
-            self.is_current() && there.stored_at() <= answered
+            self.is_current(&Tags::default()) && there.stored_at() <= answered
         });
         if key.is_some() {
             // By now, the flight's own key may hold what leads to `key`: that stays.
@@ -170,11 +179,15 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         }
     }
 
-    /// Whether nothing that concerns the key was invalidated since the flight began. A writer that comes late must
+    /// Whether nothing that concerns the key or the `tags` was invalidated since the flight began. A writer that comes late must
     /// neither bring a purged value back nor take a newer one away: asked under the lock of what it is about to change.
-    fn is_current(&self) -> bool {
+    fn is_current(&self, tags: &Tags) -> bool {
         let subjects = self.key().borrowed().subjects();
-        self.cache.shared.invalidations.newest(&subjects) <= self.born
+        let invalidations = &self.cache.shared.invalidations;
+        invalidations
+            .newest(&subjects)
+            .max(invalidations.newest(tags.as_slice()))
+            <= self.born
     }
 
     fn jittered(&self, lifetime: Lifetime) -> Lifetime {

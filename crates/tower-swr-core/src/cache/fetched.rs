@@ -9,6 +9,7 @@ use crate::entry::Entry;
 use crate::flight::SharedError;
 use crate::key::Key;
 use crate::lifetime::Lifetime;
+use crate::tags::Tags;
 
 /// What an origin call brought, after the gate: only what may be shared is in here.
 pub enum Fetched<V, P> {
@@ -27,6 +28,8 @@ pub enum Fetched<V, P> {
         keep: Keep,
         /// Where the whole will be kept, where that is not the flight's own key: who asks for this key joins the stream.
         key: Option<Key>,
+        /// What the whole is tagged with.
+        tags: Tags,
         /// What is written before those who wait are answered.
         beside: Option<Beside<V>>,
         /// Brings the rest to its end.
@@ -55,6 +58,8 @@ pub struct Product<V> {
     pub initial_age: Duration,
     /// Its bytes.
     pub weight: usize,
+    /// What it is tagged with.
+    pub tags: Tags,
 }
 
 /// That answers may not be shared, for [`FlightPolicy::uncacheable_for`](crate::FlightPolicy::uncacheable_for).
@@ -97,6 +102,22 @@ pub enum Keep {
     Failure,
 }
 
+impl Keep {
+    /// The same, but that nothing is kept.
+    #[must_use]
+    pub fn unkept(self) -> Self {
+        match self {
+            Self::Store(_) => Self::Share,
+            unkept => unkept,
+        }
+    }
+
+    /// Whether it is kept and fresh when it comes.
+    pub(super) fn is_fresh(&self) -> bool {
+        matches!(self, Self::Store(lifetime) if !lifetime.fresh().is_zero())
+    }
+}
+
 /// Brings a streamed answer to its end.
 pub type Rest<V> = Pin<Box<dyn Future<Output = Ending<V>> + Send>>;
 
@@ -132,6 +153,7 @@ pub struct Landed<V, P> {
     pub answer: Answer<V, P>,
     /// What became of it.
     pub fate: Fate,
+    pub(crate) tags: Tags,
 }
 
 /// What became of an answer.
@@ -171,6 +193,7 @@ impl<V, P: Clone> Clone for Landed<V, P> {
         Self {
             answer: self.answer.clone(),
             fate: self.fate,
+            tags: self.tags.clone(),
         }
     }
 }

@@ -68,6 +68,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         Waiting::new(
             self.cache.clone(),
             self.leader.waiter(),
+            self.born,
             Arc::clone(&self.policy),
         )
     }
@@ -85,7 +86,9 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     ///
     /// Dropping it cancels the origin call; those who wait learn that there is no answer.
     pub async fn run(mut self, origin: impl Future<Output = Fetched<V, P>> + Send + 'static) {
-        self.began = self.cache.now();
+        let cache = self.cache.clone();
+        let _turn = cache.shared.refills.turn(cache.now()).await;
+        self.began = cache.now();
         let call = self.enter_origin();
         match call_in_time(origin, self.patience()).await {
             Ok(Fetched::Whole { product, beside }) => self.land_whole(call, product, beside),
@@ -93,10 +96,16 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 partial,
                 keep,
                 key,
+                tags,
                 beside,
                 rest,
             }) => {
-                let stream = Stream { partial, key, rest };
+                let stream = Stream {
+                    partial,
+                    key,
+                    tags,
+                    rest,
+                };
                 self.land_stream(call, stream, keep, beside).await;
             }
             Ok(Fetched::Pass { remember }) => self.pass(call, remember),
@@ -115,9 +124,12 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
 
     fn land_whole(mut self, call: OriginCall, product: Product<V>, beside: Option<Beside<V>>) {
         let took = self.took();
+        let is_fresh = product.keep.is_fresh();
+        call.brings(&product.tags);
         let landed = self.commit(product, beside, self.cache.now());
         let fate = landed.fate;
-        if fate == Fate::Stored {
+        // What is not fresh is for those who have asked already: the next one asks anew.
+        if fate == Fate::Stored && is_fresh {
             self.leader.land(Landing::Answer(landed));
             drop(call);
             self.leader.close();

@@ -10,8 +10,9 @@ use super::{
 use crate::decision::Mode;
 use crate::entry::{Birth, Entry};
 use crate::flight::{Lost, SharedError};
-use crate::key::KeyRef;
+use crate::key::{KeyRef, Subject};
 use crate::lifetime::Lifetime;
+use crate::tags::Tags;
 
 /// For values that come all at once: there is no such thing as a partial answer.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +32,7 @@ pub struct Made<V> {
     value: V,
     keep: Keep,
     weight: usize,
+    tags: Tags,
 }
 
 impl<V> Made<V> {
@@ -41,6 +43,7 @@ impl<V> Made<V> {
             value,
             keep: Keep::Store(lifetime),
             weight: 0,
+            tags: Tags::default(),
         }
     }
 
@@ -50,6 +53,7 @@ impl<V> Made<V> {
             value,
             keep: Keep::Share,
             weight: 0,
+            tags: Tags::default(),
         }
     }
 
@@ -58,6 +62,20 @@ impl<V> Made<V> {
     #[must_use]
     pub fn weighing(mut self, bytes: usize) -> Self {
         self.weight = bytes;
+        self
+    }
+
+    /// What it is tagged with: a [purge](Cache::purge) of any of these concerns it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_swr_core::{Lifetime, Made, Subject};
+    ///
+    /// let page = Made::new(1, Lifetime::fresh_for(Duration::from_secs(60))).tagged([Subject::tag(b"product-7")]);
+    /// ```
+    #[must_use]
+    pub fn tagged(mut self, tags: impl IntoIterator<Item = Subject>) -> Self {
+        self.tags = tags.into_iter().collect();
         self
     }
 }
@@ -136,7 +154,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
         &self,
         key: &KeyRef<'_>,
         policy: &Arc<FlightPolicy>,
-        origin: F,
+        mut origin: F,
     ) -> Result<Arc<Entry<V>>, GetError>
     where
         F: Future<Output = Result<Made<V>, E>> + Send + 'static,
@@ -157,7 +175,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 Look::Uncacheable => return self.ask_alone(key, policy, origin).await,
                 Look::Fetch { old, fallback } => (old, fallback),
             };
-            let (waiting, origin) = match self.join(key, policy, Purpose::Miss) {
+            let (waiting, own) = match self.join(key, policy, Purpose::Miss) {
                 Joined::Wait(waiting) => (waiting, Some(origin)),
                 Joined::Again(again) => {
                     look = again;
@@ -173,10 +191,12 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 Some(old) => waiting.or_stale(old),
                 None => waiting,
             };
-            return match (waiting.await, origin) {
-                (Outcome::Pass, Some(origin)) => self.ask_alone(key, policy, origin).await,
-                (outcome, _) => finish(outcome),
-            };
+            match (waiting.await, own) {
+                (Outcome::Pass, Some(own)) => return self.ask_alone(key, policy, own).await,
+                (Outcome::Outdated, Some(own)) => origin = own,
+                (outcome, _) => return finish(outcome),
+            }
+            look = self.look(key, self.mode(), self.now());
         }
     }
 
@@ -196,6 +216,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             value,
             keep,
             weight,
+            tags,
         } = made.map_err(|error| GetError::Failed(error.into().into()))?;
         let lifetime = match keep {
             Keep::Store(lifetime) => lifetime,
@@ -211,6 +232,8 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 lifetime,
                 due_age: Duration::MAX,
                 weight,
+                tags,
+                leads: false,
             },
         )))
     }
@@ -257,6 +280,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 key: None,
                 initial_age: Duration::ZERO,
                 weight: made.weight,
+                tags: made.tags,
             },
             beside: None,
         }
@@ -276,7 +300,7 @@ fn finish<V>(outcome: Outcome<V, NoPartial>) -> Result<Arc<Entry<V>>, GetError> 
         }) => match none {},
         Outcome::Lost(lost) => Err(lost.into()),
         Outcome::WaitTimedOut => Err(GetError::WaitTimedOut),
-        // Only for who led the flight, and a plain value is never passed.
-        Outcome::Pass => Err(GetError::Dropped),
+        // Only for who led the flight: a plain value is never passed, and nobody is there before its leader.
+        Outcome::Pass | Outcome::Outdated => Err(GetError::Dropped),
     }
 }

@@ -14,6 +14,7 @@ mod fetched;
 mod fill;
 mod get;
 mod purge;
+mod refills;
 mod standing_in;
 mod stream;
 mod waiting;
@@ -31,6 +32,7 @@ pub use fetched::{Answer, Beside, Ending, Fate, Fetched, Keep, Landed, Product, 
 pub use fill::Fill;
 pub use get::{GetError, Made, NoPartial};
 use purge::Sweeps;
+use refills::Refills;
 pub use waiting::{Outcome, StaleReason, Waiting};
 
 use crate::clock::{Clock, Moment};
@@ -98,6 +100,7 @@ struct Shared<V, P> {
     sweeps: Sweeps,
     origin_calls: Arc<OriginCalls>,
     queue: RefreshQueue,
+    refills: Refills,
     tasks: TaskTracker,
     mode: AtomicU8,
     clock: Arc<dyn Clock>,
@@ -201,7 +204,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         let born = self.shared.invalidations.epoch();
         let leader = match self.shared.flights.join(key, born.count(), oldest.count()) {
             Join::Waiter(waiter) => {
-                return Joined::Wait(Waiting::new(self.clone(), waiter, Arc::clone(policy)));
+                let policy = Arc::clone(policy);
+                return Joined::Wait(Waiting::new(self.clone(), waiter, born, policy));
             }
             Join::Leader(leader) => leader,
         };
@@ -228,8 +232,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     #[must_use]
     pub fn attend(&self, key: &KeyRef<'_>, policy: &Arc<FlightPolicy>) -> Option<Waiting<V, P>> {
         let oldest = self.shared.invalidations.newest(&key.subjects());
+        let now = self.shared.invalidations.epoch();
         let waiter = self.shared.flights.attend(key, oldest.count())?;
-        Some(Waiting::new(self.clone(), waiter, Arc::clone(policy)))
+        let policy = Arc::clone(policy);
+        Some(Waiting::new(self.clone(), waiter, now, policy))
     }
 
     /// Asks for the right to refresh `key`: none is given while somebody has it, while the queue is full of those who
@@ -351,7 +357,7 @@ fn judge<V>(entry: Arc<Entry<V>>, mode: Mode, now: Moment) -> Look<V> {
     let decision = decide(
         mode,
         &Kept {
-            lifetime: entry.lifetime(),
+            lifetime: &entry.lifetime(),
             age,
             now,
             refresh_due: entry.refresh_due(),
@@ -378,6 +384,7 @@ fn is_fresh(mark: &Entry<()>, now: Moment) -> bool {
 fn landing_of<V, P>(look: &Look<V>) -> Landing<Landed<V, P>> {
     match look {
         Look::Serve { entry, .. } => Landing::Answer(Landed {
+            tags: entry.tags().clone(),
             answer: Answer::Whole(Arc::clone(entry)),
             fate: Fate::Stored,
         }),

@@ -32,10 +32,38 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         }
     }
 
-    /// Invalidates everything.
+    /// Invalidates everything. What is asked for again then goes to the origin a few calls at a time, until as many
+    /// have been made as there were entries, for a minute at most: see [`CacheBuilder::refills`].
+    ///
+    /// [`CacheBuilder::refills`]: crate::CacheBuilder::refills
     pub fn purge_all(&self) {
+        self.shared
+            .refills
+            .begin(self.shared.near.len(), self.now());
         self.shared.invalidations.invalidate_all();
         self.sweep();
+    }
+
+    /// Ends the freshness of everything that concerns `subject`, as of now: what may be served stale is, at once, while
+    /// one refresh per key runs behind; what may not is asked for anew. A call that runs is taken to bring what is
+    /// outdated, too.
+    ///
+    /// ```
+    /// # use tower_swr_core::{Cache, CacheBuilder, MemorySettings, Subject};
+    /// # let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).build();
+    /// cache.soft_purge(Subject::tag(b"product-7"));
+    /// ```
+    pub fn soft_purge(&self, subject: Subject) {
+        let invalidations = &self.shared.invalidations;
+        if invalidations.invalidate_softly(subject, self.now()) {
+            self.sweep();
+        }
+    }
+
+    /// Ends the freshness of everything: the origin is asked no faster than refreshes may run.
+    pub fn soft_purge_all(&self) {
+        let invalidations = &self.shared.invalidations;
+        invalidations.invalidate_all_softly(self.now());
     }
 
     /// Removes what is kept under exactly `key`. A fill that runs stores its value all the same: to invalidate, see

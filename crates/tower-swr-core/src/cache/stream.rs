@@ -14,12 +14,14 @@ use crate::key::Key;
 use crate::lifetime::Lifetime;
 use crate::observe::Event;
 use crate::origin_calls::OriginCall;
+use crate::tags::Tags;
 
 /// A streamed answer whose head has arrived.
 pub(super) struct Stream<V, P> {
     pub(super) partial: P,
     /// Where the whole is kept, where that is not the flight's own key.
     pub(super) key: Option<Key>,
+    pub(super) tags: Tags,
     pub(super) rest: Rest<V>,
 }
 
@@ -52,17 +54,28 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         lifetime: Lifetime,
         beside: Option<Beside<V>>,
     ) {
-        let Stream { partial, key, rest } = stream;
+        let Stream {
+            partial,
+            key,
+            tags,
+            rest,
+        } = stream;
+        call.brings(&tags);
+        let mut call = Some(call);
+        if lifetime.fresh().is_zero() {
+            // What is not fresh is for those who have asked already: the next one asks anew.
+            call = None;
+            self.leader.close();
+        }
         // Before anybody can be led to that key, or they would call the origin beside this stream.
         self.fly_under(key.as_ref());
         self.write_beside(beside);
-        self.leader.land(head_of(partial, Fate::Stored));
+        self.leader.land(head_of(partial, Fate::Stored, tags));
         let head = Head {
             key,
             answered: self.cache.now(),
             took: self.took(),
         };
-        let mut call = Some(call);
         let mut rest = AssertUnwindSafe(rest).catch_unwind();
         // Who comes when the head is not fresh any more begins a flight of their own.
         let fresh_end = self.cache.shared.clock.sleep(lifetime.fresh());
@@ -118,12 +131,17 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         keep: Keep,
         beside: Option<Beside<V>>,
     ) {
-        let Stream { partial, key, rest } = stream;
+        let Stream {
+            partial,
+            key,
+            tags,
+            rest,
+        } = stream;
         let (took, answered) = (self.took(), self.cache.now());
         let fate = self.settle_old(keep, key.as_ref(), beside, answered);
         drop(call);
         self.leader.close();
-        self.leader.land(head_of(partial, fate));
+        self.leader.land(head_of(partial, fate, tags));
         self.tell_filled(outcome_of(fate), took);
         drop(self);
         match rest.await {
@@ -142,9 +160,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     }
 }
 
-fn head_of<V, P>(partial: P, fate: Fate) -> Landing<Landed<V, P>> {
+fn head_of<V, P>(partial: P, fate: Fate, tags: Tags) -> Landing<Landed<V, P>> {
     Landing::Answer(Landed {
         answer: Answer::Partial(partial),
         fate,
+        tags,
     })
 }

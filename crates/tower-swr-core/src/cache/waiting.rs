@@ -8,6 +8,7 @@ use super::{Cache, Fate, FlightPolicy, Landed};
 use crate::clock::Sleep;
 use crate::entry::Entry;
 use crate::flight::{Landing, Lost, Waiter};
+use crate::invalidation::Epoch;
 use crate::observe::Event;
 
 /// Waits for a flight, but not for ever, and less long where something older may be served.
@@ -19,6 +20,8 @@ use crate::observe::Event;
 pub struct Waiting<V, P> {
     cache: Cache<V, P>,
     waiter: Waiter<Landed<V, P>>,
+    /// When it joined.
+    joined: Epoch,
     policy: Arc<FlightPolicy>,
     fallback: Option<Arc<Entry<V>>>,
     within: Duration,
@@ -35,6 +38,8 @@ pub enum Outcome<V, P> {
     Stale(Arc<Entry<V>>, StaleReason),
     /// The answer may not be shared: make a call of your own.
     Pass,
+    /// The answer was purged by one of its tags before this request joined: look again.
+    Outdated,
     /// There is no answer, and nothing stands in.
     Lost(Lost),
     /// The flight took too long, and nothing stands in.
@@ -55,11 +60,13 @@ impl<V, P> Waiting<V, P> {
     pub(super) fn new(
         cache: Cache<V, P>,
         waiter: Waiter<Landed<V, P>>,
+        joined: Epoch,
         policy: Arc<FlightPolicy>,
     ) -> Self {
         Self {
             cache,
             waiter,
+            joined,
             policy,
             fallback: None,
             within: Duration::MAX,
@@ -84,6 +91,10 @@ impl<V, P> Waiting<V, P> {
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Waiting<V, P> {
     fn resolve(&mut self, landing: Landing<Landed<V, P>>) -> Outcome<V, P> {
         match landing {
+            Landing::Answer(landed) if self.is_outdated(&landed) => {
+                self.waiter.leave_behind();
+                Outcome::Outdated
+            }
             Landing::Answer(landed) if landed.fate != Fate::Failed => Outcome::Landed(landed),
             Landing::Answer(landed) => self
                 .stand_in(StaleReason::Error)
@@ -93,6 +104,16 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Waiting<V, P> {
                 .unwrap_or(Outcome::Lost(lost)),
             Landing::Pass => Outcome::Pass,
         }
+    }
+
+    /// Which tags an answer has is not known before it lands, so that a purge of one of them does not keep anybody from
+    /// joining. Who joined after a purge of any kind does not get what a purge of a tag has made outdated by then.
+    fn is_outdated(&self, landed: &Landed<V, P>) -> bool {
+        let born = self.waiter.born();
+        let invalidations = &self.cache.shared.invalidations;
+        !landed.tags.is_empty()
+            && self.joined.count() > born
+            && invalidations.newest(landed.tags.as_slice()).count() > born
     }
 
     fn time_out(&mut self) -> Outcome<V, P> {

@@ -27,6 +27,7 @@ mod waiter;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use equivalent::Equivalent;
 use hashbrown::HashMap;
@@ -92,6 +93,9 @@ type Shard<K, A> = HashMap<K, Arc<Flight<A>>, BuildKeyHasher>;
 struct Flight<A> {
     /// The epoch that the flight began in; see [`Flights::join`].
     born: u64,
+    /// Somebody who joined has found that it brings what was invalidated since. Not part of the model: it spares
+    /// newcomers a wait, and whoever misses it finds the same.
+    outdated: AtomicBool,
     state: Mutex<State<A>>,
 }
 
@@ -123,7 +127,7 @@ impl<K: Hash + Eq, A> Flights<K, A> {
     {
         let mut shard = self.table.shard(key);
         if let Some(flight) = shard.get(key)
-            && flight.born >= oldest
+            && flight.is_joinable(oldest)
         {
             return Join::Waiter(Waiter::new(Arc::clone(flight)));
         }
@@ -142,7 +146,7 @@ impl<K: Hash + Eq, A> Flights<K, A> {
         Q: Hash + Equivalent<K>,
     {
         let shard = self.table.shard(key);
-        let flight = shard.get(key).filter(|flight| flight.born >= oldest)?;
+        let flight = shard.get(key).filter(|flight| flight.is_joinable(oldest))?;
         Some(Waiter::new(Arc::clone(flight)))
     }
 
@@ -174,7 +178,7 @@ impl<K: Hash + Eq, A> Table<K, A> {
     /// Opens `flight` under `key` where no other is open that was born in `oldest` or later.
     fn open(&self, key: K, flight: &Arc<Flight<A>>, oldest: u64) -> bool {
         let mut shard = self.shard(&key);
-        if shard.get(&key).is_some_and(|open| open.born >= oldest) {
+        if shard.get(&key).is_some_and(|open| open.is_joinable(oldest)) {
             return false;
         }
         let replaced = shard.insert(key, Arc::clone(flight));
@@ -199,11 +203,16 @@ impl<A> Flight<A> {
     fn new(born: u64) -> Self {
         Self {
             born,
+            outdated: AtomicBool::new(false),
             state: Mutex::new(State {
                 landing: None,
                 wakers: Slab::new(),
             }),
         }
+    }
+
+    fn is_joinable(&self, oldest: u64) -> bool {
+        self.born >= oldest && !self.outdated.load(Ordering::Relaxed)
     }
 
     /// The first landing stands.

@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use super::{Flight, Landing, State};
@@ -24,6 +25,18 @@ impl<A> Waiter<A> {
             flight,
             parked: None,
         }
+    }
+
+    /// The epoch that the flight began in.
+    #[cfg_attr(tower_swr_loom, allow(dead_code, reason = "not modelled"))]
+    pub(crate) fn born(&self) -> u64 {
+        self.flight.born
+    }
+
+    /// Lets nobody join the flight any more, since what it brings is outdated: the next one begins a new flight.
+    #[cfg_attr(tower_swr_loom, allow(dead_code, reason = "not modelled"))]
+    pub(crate) fn leave_behind(&self) {
+        self.flight.outdated.store(true, Ordering::Relaxed);
     }
 }
 

@@ -286,6 +286,7 @@ mod tests {
     use crate::invalidation::Epoch;
     use crate::key::KeyText;
     use crate::lifetime::Lifetime;
+    use crate::tags::Tags;
 
     fn key(name: &str) -> Key {
         let mut text = KeyText::new("s");
@@ -401,6 +402,8 @@ mod tests {
             lifetime: Lifetime::FOREVER,
             due_age: Duration::MAX,
             weight: 0,
+            tags: Tags::default(),
+            leads: false,
         }
     }
 

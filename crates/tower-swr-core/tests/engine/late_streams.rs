@@ -6,7 +6,7 @@ use crate::support::{
     Parts, Stream, Streaming, is_open, key, minute, partial_now, product, secs, streaming_house,
 };
 use tokio::sync::oneshot;
-use tower_swr_core::{Ending, Fate, Fetched, Keep, Lifetime, Remember};
+use tower_swr_core::{Ending, Fate, Fetched, Keep, Lifetime, Remember, Tags};
 
 #[test]
 fn a_stream_that_began_slowly_is_joined_once_it_has_begun() {
@@ -29,6 +29,7 @@ fn a_stream_that_began_slowly_is_joined_once_it_has_begun() {
         partial: Parts::default().part(1),
         keep: Keep::Store(minute()),
         key: None,
+        tags: Tags::default(),
         beside: None,
         rest: Box::pin(std::future::pending()),
     };

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::support::{House, SECOND, WEEK, key, minute, secs};
 use tower_swr_core::{
-    Fetched, GetError, Joined, Keep, Key, Look, Made, Mode, Product, Purpose, Remember,
+    Fetched, GetError, Joined, Keep, Key, Look, Made, Mode, Product, Purpose, Remember, Tags,
 };
 
 const fn millis(millis: u64) -> Duration {
@@ -107,6 +107,7 @@ fn a_value_that_comes_with_an_age_is_that_much_older() {
         key: None,
         initial_age: secs(40),
         weight: 4,
+        tags: Tags::default(),
     };
     let beside = None;
     house.fill(&key("a"), Fetched::Whole { product, beside });

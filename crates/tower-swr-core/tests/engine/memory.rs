@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{House, key, minute, whole};
-use tower_swr_core::{Fetched, Keep, Made, Product, Remember};
+use tower_swr_core::{Fetched, Keep, Made, Product, Remember, Tags};
 
 const CAPACITY: u64 = 1 << 20;
 
@@ -14,6 +14,7 @@ fn weighing(value: u32, weight: usize) -> Fetched<u32, tower_swr_core::NoPartial
         key: None,
         initial_age: Duration::ZERO,
         weight,
+        tags: Tags::default(),
     };
     Fetched::Whole {
         product,

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use tower_swr_core::testing::Heard;
 use tower_swr_core::{
     Answer, Fate, Fetched, GetError, Joined, Keep, Landed, Lifetime, Made, NoPartial, Outcome,
-    Product, Purpose, Remember, Waiting,
+    Product, Purpose, Remember, Tags, Waiting,
 };
 
 const PASS: Fetched<u32, NoPartial> = Fetched::Pass { remember: None };
@@ -54,6 +54,7 @@ fn value_and_fate(outcome: &Outcome<u32, NoPartial>) -> Option<(u32, Fate)> {
         Outcome::Landed(Landed {
             answer: Answer::Whole(entry),
             fate,
+            ..
         }) => Some((*entry.value(), *fate)),
         _ => None,
     }
@@ -194,6 +195,7 @@ fn too_large(value: u32) -> Fetched<u32, NoPartial> {
         key: None,
         initial_age: Duration::ZERO,
         weight: 1 << 20,
+        tags: Tags::default(),
     };
     Fetched::Whole {
         product,

@@ -6,7 +6,7 @@ use crate::support::{House, key, minute, secs, whole};
 use futures_util::FutureExt;
 use tower_swr_core::{
     Answer, Fetched, Fill, Joined, Keep, Key, KeyText, Landed, Lifetime, Made, NoPartial, Outcome,
-    Product, Purpose, Remember, Subject,
+    Product, Purpose, Remember, Subject, Tags,
 };
 
 type Purge = fn(&House);
@@ -229,6 +229,7 @@ fn late_answers() -> Vec<Fetched<u32, NoPartial>> {
         key: None,
         initial_age: secs(0),
         weight: 1 << 20,
+        tags: Tags::default(),
     };
     vec![
         whole(1, Keep::Store(minute())),

@@ -4,7 +4,7 @@ use crate::support::{
     Parts, Stream, Streaming, Witness, is_open, key, minute, partial_now, product, secs,
     streaming_house,
 };
-use tower_swr_core::{Fate, Fetched, Keep};
+use tower_swr_core::{Fate, Fetched, Keep, Tags};
 
 #[test]
 fn a_stream_that_is_not_kept_is_closed_before_it_answers() {
@@ -19,6 +19,7 @@ fn a_stream_that_is_not_kept_is_closed_before_it_answers() {
             partial: Parts::default().part(1),
             keep,
             key: None,
+            tags: Tags::default(),
             beside: None,
             rest: Box::pin(std::future::pending()),
         }));

@@ -9,7 +9,7 @@ use crate::support::{
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tower_swr_core::testing::Heard;
-use tower_swr_core::{Beside, Ending, Fate, Fetched, FlightPolicy, Keep, Lifetime, Product};
+use tower_swr_core::{Beside, Ending, Fate, Fetched, FlightPolicy, Keep, Lifetime, Product, Tags};
 
 // --- The head --------------------------------------------------------------------------------------------------------
 
@@ -28,6 +28,7 @@ fn who_waits_has_the_head_before_the_end() {
         partial: parts.part(1),
         keep: Keep::Store(minute()),
         key: None,
+        tags: Tags::default(),
         beside: None,
         rest: Box::pin(std::future::pending()),
     }));
@@ -70,6 +71,7 @@ fn what_goes_with_a_stream_is_written_before_anybody_hears_of_it() {
         partial: Parts::default().part(1),
         keep: Keep::Store(minute()),
         key: None,
+        tags: Tags::default(),
         beside: Some(Beside {
             key: key("beside"),
             value: 8,

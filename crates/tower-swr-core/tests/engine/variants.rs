@@ -7,6 +7,7 @@ use crate::support::{
 use tokio::sync::oneshot;
 use tower_swr_core::{
     Beside, Ending, Fate, Fetched, Fill, Joined, Keep, Key, NoPartial, Product, Purpose, Remember,
+    Tags,
 };
 
 /// Where the answers of `a` turn out to belong.
@@ -139,6 +140,7 @@ impl Varying {
             partial: Parts::default().part(1),
             keep,
             key: Some(variant()),
+            tags: Tags::default(),
             beside: index(),
             rest: Box::pin(async { ended.await.expect("a test says how it ends") }),
         }));

@@ -18,6 +18,7 @@ use crate::body::{BoxError, CacheBody};
 use crate::fields::CacheStatus;
 use crate::future::Answering;
 use crate::gate;
+use crate::key;
 use crate::origin::{Errand, Own};
 use crate::policy::{self, Verdict};
 use crate::problem::Problem;
@@ -147,6 +148,7 @@ where
     ) -> Errand<S, A, B, S::Error> {
         let settings = self.route.scope.settings();
         request::strip(self.request.headers_mut(), settings);
+        key::strip_query(&mut self.request, &settings.query);
         if settings.head_as_get {
             *self.request.method_mut() = Method::GET;
         }
@@ -187,6 +189,8 @@ impl Leader {
                 (_, lost) => route.problem(asked, Problem::from(&lost), fwd),
             },
             Outcome::WaitTimedOut => route.problem(asked, Problem::WaitTimedOut, fwd),
+            // Nobody is there before its leader.
+            Outcome::Outdated => route.problem(asked, Problem::Interrupted, fwd),
         })
     }
 
@@ -243,7 +247,13 @@ fn passed(fwd: &'static str, fwd_status: StatusCode, detail: Option<&'static str
 fn is_shareable<B: Body>(route: &Route, response: &Response<B>) -> bool {
     let wall = route.shared.engine.clock().wall();
     let lifetimes = &route.scope.settings().lifetimes;
-    let verdict = policy::judge(lifetimes, response.status(), response.headers(), wall);
+    let verdict = policy::judge(
+        lifetimes,
+        response.extensions().get(),
+        response.status(),
+        response.headers(),
+        wall,
+    );
     let length = gate::known_length(response).ok().flatten();
     let fits = length.is_some_and(|length| length <= route.scope.max_body as u64);
     fits && !matches!(verdict, Verdict::Pass(_) | Verdict::Failure)

@@ -90,7 +90,7 @@ where
             match self.collapsed(outcome, fwd) {
                 Waited::Answered(response) => return Ok(response),
                 Waited::Alone => return self.call(Call::Pass(None)).await,
-                Waited::OtherVariant => look = self.look(),
+                Waited::NotMine => look = self.look(),
             }
         }
         self.call(Call::Pass(Some("variants"))).await
@@ -176,14 +176,14 @@ where
             // What was made for this request, or while it waited, is as new as can be.
             Look::Serve { entry, age, .. }
                 if age >= self.question.asked.took(now)
-                    && !control.accepts(entry.lifetime(), age) =>
+                    && !control.accepts(&entry.lifetime(), age) =>
             {
                 let (old, fallback) = (Some(entry), false);
                 (Look::Fetch { old, fallback }, Purpose::Revalidate)
             }
             Look::Fetch {
                 old: Some(entry), ..
-            } if control.accepts_stale(entry.lifetime(), entry.age(now)) => {
+            } if control.accepts_stale(&entry.lifetime(), entry.age(now)) => {
                 let (age, refresh) = (entry.age(now), false);
                 (
                     Look::Serve {
@@ -198,10 +198,22 @@ where
         }
     }
 
-    /// Whether an answer to somebody else will do: one that is not fresh does not, for a request that says whose it is.
+    /// Whether an answer to somebody else will do. Where it is not fresh, it does not for a request that says whose it
+    /// is; nor for any, where the origin wants to be asked each time.
     fn may_take(&self, landed: &Landed<Held, Partial>) -> bool {
-        landed.fate != Fate::Shared
-            || !request::is_personal(self.request.headers(), self.route.scope.settings())
+        let (head, is_reusable) = match &landed.answer {
+            Answer::Partial(partial) => (&*partial.head, partial.is_reusable),
+            Answer::Whole(entry) => match entry.value() {
+                Held::Response(stored) => {
+                    let age = entry.age(self.route.shared.engine.now());
+                    (&stored.head, entry.lifetime().usable_on_error(age))
+                }
+                Held::Variants(_) => return true,
+            },
+        };
+        let settings = self.route.scope.settings();
+        (landed.fate != Fate::Shared && is_reusable)
+            || !(head.no_cache || request::is_personal(self.request.headers(), settings))
     }
 
     fn control(&self) -> Option<&RequestControl> {
@@ -242,8 +254,9 @@ where
             Outcome::Landed(landed) if fits(&landed, self.request.headers()) => {
                 route.landed(asked, landed, Verb::Collapsed, fwd)
             }
-            Outcome::Landed(_) => return Waited::OtherVariant,
+            Outcome::Landed(_) => return Waited::NotMine,
             Outcome::Pass => return Waited::Alone,
+            Outcome::Outdated => return Waited::NotMine,
             Outcome::Stale(entry, reason) => route.stale(asked, &entry, reason, fwd),
             Outcome::Lost(lost) => route.problem(asked, Problem::from(&lost), fwd),
             Outcome::WaitTimedOut => route.problem(asked, Problem::WaitTimedOut, fwd),
@@ -286,8 +299,8 @@ enum Turn<B> {
 /// What came of waiting for somebody else's call.
 enum Waited<B> {
     Answered(Response<CacheBody<B>>),
-    /// The answer is for other requests than this one.
-    OtherVariant,
+    /// The answer is for other requests than this one, or is outdated: it looks again.
+    NotMine,
     /// The answer is for nobody else.
     Alone,
 }

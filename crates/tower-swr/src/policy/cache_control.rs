@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
 use http::header::CACHE_CONTROL;
+use http::{HeaderMap, HeaderName};
+
+use super::targeted;
 
 /// What a response's `Cache-Control` lines say, taken together.
 ///
@@ -31,9 +33,16 @@ pub(crate) struct CacheControl {
     pub(crate) stale_while_revalidate: Option<Duration>,
     /// RFC 5861 section 4.
     pub(crate) stale_if_error: Option<Duration>,
+    /// It is of a targeted field, beside which `Expires` does not count either.
+    pub(crate) is_targeted: bool,
 }
 
 impl CacheControl {
+    /// What `headers` say to a cache that heeds the fields `targets` before `Cache-Control` (RFC 9213).
+    pub(crate) fn of(headers: &HeaderMap, targets: &[HeaderName]) -> Self {
+        targeted::select(headers, targets).unwrap_or_else(|| Self::parse(headers))
+    }
+
     /// Reads every `Cache-Control` line of `headers`.
     pub(crate) fn parse(headers: &HeaderMap) -> Self {
         let mut control = Self::default();
@@ -61,7 +70,7 @@ impl CacheControl {
         }
     }
 
-    fn apply(&mut self, directive: &Directive<'_>) {
+    pub(super) fn apply(&mut self, directive: &Directive<'_>) {
         let argument = directive.argument;
         match directive.name.to_ascii_lowercase().as_slice() {
             b"no-store" => self.no_store = true,
@@ -266,6 +275,7 @@ mod tests {
             s_maxage: Some(secs(2)),
             stale_while_revalidate: Some(secs(3)),
             stale_if_error: Some(secs(4)),
+            is_targeted: false,
         };
         assert_eq!(parse(&[line]), all);
         assert_eq!(parse(&[&line.to_uppercase()]), all);

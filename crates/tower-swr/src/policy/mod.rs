@@ -12,6 +12,7 @@ mod selection;
 mod standard;
 mod stated;
 mod status;
+mod targeted;
 #[cfg(test)]
 mod testing;
 mod vary;
@@ -20,6 +21,6 @@ pub(crate) use cache_control::beside_lifetimes;
 pub(crate) use pass_reason::PassReason;
 pub(crate) use request_control::RequestControl;
 pub(crate) use selection::Selection;
-pub(crate) use standard::{Lifetimes, Verdict, judge, may_answer_others};
+pub(crate) use standard::{Lifetimes, Verdict, is_no_cache, judge, may_answer_others};
 pub(crate) use stated::initial_age;
 pub(crate) use vary::VaryNames;

@@ -7,7 +7,7 @@ pub(crate) enum PassReason {
     NoStore,
     /// `Cache-Control: private`.
     Private,
-    /// `Cache-Control: no-cache`.
+    /// `Cache-Control: no-cache`, and nothing by which to ask whether the answer is still good.
     NoCache,
     /// The answer sets a cookie.
     SetCookie,
@@ -27,6 +27,8 @@ pub(crate) enum PassReason {
     NotFresh,
     /// A `Content-Length` that is no length, or several that differ.
     Length,
+    /// Its handler says so, by a [`CachePolicy`](crate::CachePolicy).
+    Policy,
     /// A body over the route's limit. No head shows it; whoever reads the body says so.
     TooLarge,
 }
@@ -47,6 +49,7 @@ impl PassReason {
             Self::Authorization => "authorization",
             Self::NotFresh => "not-fresh",
             Self::Length => "content-length",
+            Self::Policy => "policy",
             Self::TooLarge => "too-large",
         }
     }
@@ -62,6 +65,7 @@ impl PassReason {
             | Self::SetCookie
             | Self::VaryStar
             | Self::Authorization
+            | Self::Policy
             | Self::TooLarge => true,
             Self::NoCache
             | Self::VaryTooLong
@@ -90,6 +94,7 @@ mod tests {
             (Status, "status", false),
             (Partial, "partial", false),
             (EventStream, "event-stream", false),
+            (Policy, "policy", true),
             (TooLarge, "too-large", true),
         ] {
             assert_eq!(reason.token(), token);

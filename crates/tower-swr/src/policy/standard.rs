@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{CONTENT_TYPE, SET_COOKIE};
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_TYPE, ETAG, LAST_MODIFIED, SET_COOKIE};
+use http::{HeaderMap, HeaderName, StatusCode};
 use tower_swr_core::Lifetime;
 
 use super::cache_control::CacheControl;
@@ -11,6 +11,7 @@ use super::pass_reason::PassReason;
 use super::stated::{Stated, initial_age};
 use super::status::{StatusClass, is_partial};
 use super::vary::names_star;
+use crate::cache_policy::CachePolicy;
 
 /// A route's own lifetimes. They speak where the handler is silent, and for status 200 only.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,8 @@ pub(crate) struct Lifetimes {
     pub(crate) override_origin: bool,
     /// Where nobody states a freshness, it is guessed (RFC 9111 section 4.2.2).
     pub(crate) heuristic: bool,
+    /// Fields of the handler that are heeded before its `Cache-Control`, the first one first (RFC 9213).
+    pub(crate) targets: Vec<HeaderName>,
 }
 
 impl Default for Lifetimes {
@@ -35,6 +38,7 @@ impl Default for Lifetimes {
             stale_if_error: None,
             override_origin: false,
             heuristic: false,
+            targets: Vec::new(),
         }
     }
 }
@@ -47,9 +51,10 @@ pub(crate) enum Verdict {
         lifetime: Lifetime,
         /// The freshness came from the layer, not from the handler.
         ours: bool,
-        /// How old it is already.
-        initial_age: Duration,
     },
+    /// Give it to everyone who waits, and keep it to ask whether it is still good: it is not served before the origin
+    /// has said so.
+    Validate,
     /// Give it to everyone who waits; keep nothing.
     Share,
     /// The origin failed. Give it to everyone who waits for want of a stale copy; keep nothing.
@@ -58,27 +63,38 @@ pub(crate) enum Verdict {
     Pass(PassReason),
 }
 
-/// Judges a response by its head, at the moment `now` of its arrival.
+/// Judges a response by its head, and by its handler's own `policy`, at the moment `now` of its arrival.
 ///
 /// A `Failure`, and a `Store` whose status is 5xx, must not replace a good copy: that is the caller's to see to, who
 /// alone knows of one.
 pub(crate) fn judge(
     lifetimes: &Lifetimes,
+    policy: Option<&CachePolicy>,
     status: StatusCode,
     headers: &HeaderMap,
     now: SystemTime,
 ) -> Verdict {
-    let control = CacheControl::parse(headers);
+    let control = CacheControl::of(headers, &lifetimes.targets);
     if let Some(reason) = refusal(&control, status, headers) {
         return Verdict::Pass(reason);
+    }
+    if policy.is_some_and(|policy| policy.passes) {
+        return Verdict::Pass(PassReason::Policy);
     }
     let stated = Stated::freshness(&control, headers, now);
     let case = Case {
         lifetimes,
+        policy,
         control,
         class: StatusClass::of(status),
         age: initial_age(headers),
+        has_validator: has_validator(headers),
     };
+    if case.control.no_cache {
+        return case
+            .validated()
+            .unwrap_or(Verdict::Pass(PassReason::NoCache));
+    }
     let guessed = || {
         let guess = case.may_guess().then(|| Stated::guess(headers, now));
         guess.flatten()
@@ -86,9 +102,14 @@ pub(crate) fn judge(
     case.verdict(stated.or_else(guessed))
 }
 
+/// Whether the answer may satisfy no other request before the origin has confirmed it (RFC 9111 section 5.2.2.4).
+pub(crate) fn is_no_cache(lifetimes: &Lifetimes, headers: &HeaderMap) -> bool {
+    CacheControl::of(headers, &lifetimes.targets).no_cache
+}
+
 /// Whether an answer to a request with `Authorization` may be given to others (RFC 9111 section 3.5).
-pub(crate) fn may_answer_others(headers: &HeaderMap) -> bool {
-    let control = CacheControl::parse(headers);
+pub(crate) fn may_answer_others(lifetimes: &Lifetimes, headers: &HeaderMap) -> bool {
+    let control = CacheControl::of(headers, &lifetimes.targets);
     let has_shared_age = control.s_maxage.is_some_and(|span| !span.is_zero());
     control.public || control.must_revalidate || has_shared_age
 }
@@ -102,9 +123,6 @@ fn refusal(control: &CacheControl, status: StatusCode, headers: &HeaderMap) -> O
         (names_star(headers), PassReason::VaryStar),
         (is_partial(status), PassReason::Partial),
         (is_event_stream(headers), PassReason::EventStream),
-        // Revalidation by 304 would allow more. Until then every client asks the origin, and not being remembered costs
-        // each burst one serial hop.
-        (control.no_cache, PassReason::NoCache),
     ];
     let mut reasons = rules
         .into_iter()
@@ -122,28 +140,52 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Whether the answer has something by which the origin can be asked whether it is still good (RFC 9110 section 8.8).
+fn has_validator(headers: &HeaderMap) -> bool {
+    headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED)
+}
+
 /// An answer that nothing forbids to share.
 struct Case<'a> {
     lifetimes: &'a Lifetimes,
+    policy: Option<&'a CachePolicy>,
     control: CacheControl,
     class: StatusClass,
     age: Duration,
+    has_validator: bool,
 }
 
 impl Case<'_> {
     fn verdict(&self, stated: Option<Stated>) -> Verdict {
+        if let Some(span) = self.policy.and_then(|policy| policy.max_age) {
+            let by_s_maxage = false;
+            let kept = self.theirs(Stated { span, by_s_maxage });
+            // What the fields say is what other caches are told.
+            return self.kept(kept, stated.is_none());
+        }
         let overridden = stated.is_none() || self.lifetimes.override_origin;
-        let ours = self.class == StatusClass::Ok && overridden;
-        let kept = if ours {
-            self.ours()
-        } else {
-            stated.and_then(|stated| self.theirs(stated))
-        };
-        kept.map_or(self.unkept(), |lifetime| Verdict::Store {
-            lifetime,
-            ours,
-            initial_age: self.age,
-        })
+        if self.class == StatusClass::Ok && overridden {
+            let kept = self.ours();
+            let asks_for_less = stated.is_none() && self.lifetimes.heuristic;
+            return match kept {
+                None if asks_for_less => self.validated().unwrap_or(self.unkept()),
+                kept => self.kept(kept, true),
+            };
+        }
+        match stated.and_then(|stated| self.theirs(stated)) {
+            None if stated.is_some() => self.validated().unwrap_or(self.unkept()),
+            kept => self.kept(kept, false),
+        }
+    }
+
+    fn kept(&self, lifetime: Option<Lifetime>, ours: bool) -> Verdict {
+        lifetime.map_or(self.unkept(), |lifetime| Verdict::Store { lifetime, ours })
+    }
+
+    /// What is of no use without asking the origin is kept where one can ask: a 304 then spares the body.
+    fn validated(&self) -> Option<Verdict> {
+        let can_ask = self.has_validator && self.class == StatusClass::Ok;
+        can_ask.then_some(Verdict::Validate)
     }
 
     /// Only where the route sets no freshness itself, for statuses that permit it or where the handler does.
@@ -170,7 +212,7 @@ impl Case<'_> {
         let windows = if self.lifetimes.override_origin {
             route
         } else {
-            Windows::of_handler(&self.control).or(route)
+            self.windows().or(route)
         };
         let max_age = self.lifetimes.max_age;
         (max_age > self.age).then(|| self.lifetime(max_age, windows))
@@ -178,7 +220,7 @@ impl Case<'_> {
 
     /// The handler's lifetimes, with the route's windows where they may follow.
     fn theirs(&self, stated: Stated) -> Option<Lifetime> {
-        let own = Windows::of_handler(&self.control);
+        let own = self.windows();
         let windows = if self.routes_windows_follow(stated) {
             own.or(Windows::of_route(self.lifetimes))
         } else {
@@ -194,6 +236,13 @@ impl Case<'_> {
             lifetime
         };
         self.may_keep(&lifetime).then_some(lifetime)
+    }
+
+    /// The windows that the handler has set.
+    fn windows(&self) -> Windows {
+        let by_fields = Windows::of_handler(&self.control);
+        self.policy
+            .map_or(by_fields, |policy| Windows::of_policy(policy).or(by_fields))
     }
 
     /// For 200 only, like all that a route sets: a 404 or 503 that its handler calls fresh for five seconds must not
@@ -246,6 +295,13 @@ impl Windows {
         }
     }
 
+    fn of_policy(policy: &CachePolicy) -> Self {
+        Self {
+            stale_while_revalidate: policy.stale_while_revalidate,
+            stale_if_error: policy.stale_if_error,
+        }
+    }
+
     fn of_route(lifetimes: &Lifetimes) -> Self {
         Self {
             stale_while_revalidate: lifetimes.stale_while_revalidate,
@@ -285,9 +341,18 @@ mod tests {
         StatusCode::from_u16(code).expect("the tests use codes of three digits")
     }
 
+    fn judged(
+        lifetimes: &Lifetimes,
+        status: StatusCode,
+        headers: &HeaderMap,
+        now: SystemTime,
+    ) -> Verdict {
+        judge(lifetimes, None, status, headers, now)
+    }
+
     fn verdict(lifetimes: &Lifetimes, code: u16, pairs: &[(&'static str, &str)]) -> Verdict {
         let headers = testing::headers(pairs.iter().copied());
-        judge(lifetimes, status(code), &headers, now())
+        judge(lifetimes, None, status(code), &headers, now())
     }
 
     /// The verdict on a default route for one line of `Cache-Control`.
@@ -307,6 +372,7 @@ mod tests {
             stale_if_error: Some(secs(30)),
             override_origin: false,
             heuristic: false,
+            targets: Vec::new(),
         }
     }
 
@@ -328,7 +394,6 @@ mod tests {
         Verdict::Store {
             lifetime,
             ours: true,
-            initial_age: Duration::ZERO,
         }
     }
 
@@ -336,18 +401,6 @@ mod tests {
         Verdict::Store {
             lifetime,
             ours: false,
-            initial_age: Duration::ZERO,
-        }
-    }
-
-    fn aged(verdict: Verdict, age: u64) -> Verdict {
-        match verdict {
-            Verdict::Store { lifetime, ours, .. } => Verdict::Store {
-                lifetime,
-                ours,
-                initial_age: secs(age),
-            },
-            other => other,
         }
     }
 
@@ -646,7 +699,7 @@ mod tests {
     #[test]
     fn an_answer_older_than_its_freshness_counts_as_stale() {
         for (code, age, line, expected) in [
-            (200, "4", "max-age=5", aged(theirs(lifetime(5, 20, 30)), 4)),
+            (200, "4", "max-age=5", theirs(lifetime(5, 20, 30))),
             (200, "5", "max-age=5", Verdict::Share),
             (404, "5", "max-age=5", Verdict::Share),
             (302, "5", "max-age=5", Verdict::Pass(PassReason::Status)),
@@ -655,7 +708,7 @@ mod tests {
                 200,
                 "6",
                 "max-age=5, stale-while-revalidate=2",
-                aged(theirs(lifetime(5, 2, 0)), 6),
+                theirs(lifetime(5, 2, 0)),
             ),
             (
                 200,
@@ -663,7 +716,7 @@ mod tests {
                 "max-age=5, stale-while-revalidate=2",
                 Verdict::Share,
             ),
-            (200, "9", "", aged(ours(lifetime(10, 20, 30)), 9)),
+            (200, "9", "", ours(lifetime(10, 20, 30))),
             (200, "10", "", Verdict::Share),
             (200, "junk", "max-age=5", theirs(lifetime(5, 20, 30))),
         ] {
@@ -725,6 +778,7 @@ mod tests {
                 stale_if_error,
                 override_origin,
                 heuristic: false,
+                targets: Vec::new(),
             },
         )
     }
@@ -746,8 +800,8 @@ mod tests {
         fn any_head_is_judged_without_panic(
             route in routes(), status in statuses(), headers in testing::header_lists(),
         ) {
-            judge(&route, status, &headers, now());
-            judge(&route, status, &headers, SystemTime::UNIX_EPOCH);
+            judged(&route, status, &headers, now());
+            judged(&route, status, &headers, SystemTime::UNIX_EPOCH);
         }
 
         #[test]
@@ -757,13 +811,12 @@ mod tests {
             let prohibitions = [
                 ("cache-control", "no-store"),
                 ("cache-control", "private"),
-                ("cache-control", "no-cache"),
                 ("cache-control", "max-age=\"60"),
                 ("set-cookie", "a=1"),
                 ("vary", "*"),
             ];
             for (name, value) in prohibitions {
-                let verdict = judge(&route, status, &with(&headers, name, value), now());
+                let verdict = judged(&route, status, &with(&headers, name, value), now());
                 prop_assert!(matches!(verdict, Verdict::Pass(_)), "{name}: {value} gave {verdict:?}");
             }
         }
@@ -773,7 +826,7 @@ mod tests {
             route in routes(), status in statuses(), headers in testing::header_lists(),
         ) {
             let headers = with(&headers, "cache-control", "must-revalidate");
-            if let Verdict::Store { lifetime, .. } = judge(&route, status, &headers, now()) {
+            if let Verdict::Store { lifetime, .. } = judged(&route, status, &headers, now()) {
                 prop_assert!(lifetime.forbids_stale());
                 prop_assert_eq!(lifetime.stale_window().max(lifetime.error_window()), Duration::ZERO);
             }
@@ -784,7 +837,7 @@ mod tests {
             status in statuses(), headers in testing::header_lists(), span in 0u64..100,
         ) {
             let shorter = with(&headers, "cache-control", &format!("s-maxage={span}, max-age={span}"));
-            if let Verdict::Store { lifetime, ours, .. } = judge(&set_route(), status, &shorter, now()) {
+            if let Verdict::Store { lifetime, ours, .. } = judged(&set_route(), status, &shorter, now()) {
                 prop_assert!(!ours);
                 prop_assert!(lifetime.fresh() <= secs(span));
             }
@@ -794,10 +847,10 @@ mod tests {
         fn what_is_stored_is_of_use_and_ours_only_for_200(
             route in routes(), status in statuses(), headers in testing::header_lists(),
         ) {
-            if let Verdict::Store { lifetime, ours, initial_age } = judge(&route, status, &headers, now()) {
-                prop_assert!(lifetime.usable_on_error(initial_age));
+            if let Verdict::Store { lifetime, ours } = judged(&route, status, &headers, now()) {
+                prop_assert!(lifetime.usable_on_error(initial_age(&headers)));
                 prop_assert!(!ours || status == StatusCode::OK);
-                prop_assert!(!ours || lifetime.freshness(initial_age) == Freshness::Fresh);
+                prop_assert!(!ours || lifetime.freshness(initial_age(&headers)) == Freshness::Fresh);
                 prop_assert!(ours || headers.contains_key(CACHE_CONTROL) || headers.contains_key("expires"));
             }
         }

@@ -16,7 +16,8 @@ pub(super) struct Stated {
 }
 
 impl Stated {
-    /// `s-maxage`, else `max-age`, else `Expires` (RFC 9111 section 4.2.1). No heuristics.
+    /// `s-maxage`, else `max-age`, else `Expires` (RFC 9111 section 4.2.1), which says nothing beside a targeted field
+    /// (RFC 9213 section 2.2). No heuristics.
     ///
     /// A directive that is there but invalid still hides the next: it reads as zero.
     pub(super) fn freshness(
@@ -26,7 +27,8 @@ impl Stated {
     ) -> Option<Self> {
         let by_s_maxage = control.s_maxage.is_some();
         let span = control.s_maxage.or(control.max_age);
-        let span = span.or_else(|| expires(headers, now))?;
+        let expires = || (!control.is_targeted).then(|| expires(headers, now));
+        let span = span.or_else(|| expires().flatten())?;
         Some(Self { span, by_s_maxage })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tower_swr_core::testing::{ManualClock, ManualSpawn, RecordingObserver, ScriptedRng};
 use tower_swr_core::{
     Cache, CacheBuilder, Entry, Fetched, Fill, FlightPolicy, GetError, Joined, Keep, Key, KeyText,
-    Lifetime, Look, MemorySettings, NoPartial, Product, Purpose, QueueLimits, Waiting,
+    Lifetime, Look, MemorySettings, NoPartial, Product, Purpose, QueueLimits, Tags, Waiting,
 };
 
 use super::{Call, Origin};
@@ -38,6 +38,7 @@ pub fn whole<P>(value: u32, keep: Keep) -> Fetched<u32, P> {
         key: None,
         initial_age: Duration::ZERO,
         weight: size_of::<u32>(),
+        tags: Tags::default(),
     };
     Fetched::Whole {
         product,
@@ -73,7 +74,7 @@ impl<P: Clone + Send + Sync + 'static> House<P> {
         })
     }
 
-    fn built(
+    pub fn built(
         policy: FlightPolicy,
         dice: impl IntoIterator<Item = f64>,
         with: impl FnOnce(CacheBuilder) -> CacheBuilder,

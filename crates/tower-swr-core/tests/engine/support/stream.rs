@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tower_swr_core::{
     Answer, Ending, Fate, Fetched, FlightPolicy, Joined, Keep, Landed, Outcome, Product, Purpose,
-    Rest, Waiting,
+    Rest, Tags, Waiting,
 };
 
 use super::{House, Part, Parts, Told, key, minute};
@@ -31,6 +31,7 @@ pub fn product(value: u32) -> Product<u32> {
         key: None,
         initial_age: Duration::ZERO,
         weight: size_of::<u32>(),
+        tags: Tags::default(),
     }
 }
 
@@ -47,6 +48,7 @@ impl Stream {
             partial: parts.part(1),
             keep,
             key: None,
+            tags: Tags::default(),
             beside: None,
             rest,
         }));
@@ -97,6 +99,7 @@ pub fn partial(outcome: Option<Outcome<u32, Part>>) -> Option<(Part, Fate)> {
         Outcome::Landed(Landed {
             answer: Answer::Partial(part),
             fate,
+            ..
         }) => Some((part, fate)),
         _ => None,
     }
