@@ -46,7 +46,7 @@ fn value(outcome: Option<Outcome<u32, NoPartial>>) -> Option<u32> {
     }
 }
 
-fn is_outdated<P>(outcome: Option<Outcome<u32, P>>) -> bool {
+fn is_outdated<P>(outcome: &Option<Outcome<u32, P>>) -> bool {
     matches!(outcome, Some(Outcome::Outdated))
 }
 
@@ -85,7 +85,7 @@ fn a_purge_during_a_call_leaves_its_answer_to_those_who_waited_before() {
     house.tasks.poll_all();
     assert_eq!(value(early.now_or_never()), Some(1));
     assert_eq!(value(leader.now_or_never()), Some(1));
-    assert!(is_outdated(late.now_or_never()));
+    assert!(is_outdated(&late.now_or_never()));
     assert_eq!(house.kept(&key("a")), None, "it is not kept either");
     house.assert_no_violation();
 }
@@ -143,7 +143,7 @@ fn nobody_joins_a_stream_that_was_purged_by_its_tag() {
     let Joined::Wait(late) = house.join(&key("a"), Purpose::Miss) else {
         panic!("its tags are not known before it is looked at");
     };
-    assert!(is_outdated(late.now_or_never()));
+    assert!(is_outdated(&late.now_or_never()));
     assert!(!is_open(&house), "the next one begins a new flight");
     let fill = house.lead(&key("a"));
     fill.spawn(std::future::ready(tagged(2, tags(["x"]))));

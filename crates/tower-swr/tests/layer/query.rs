@@ -9,7 +9,7 @@ use http::{Method, Uri};
 use tower::Layer as _;
 use tower_swr::{CacheLayer, CacheService};
 
-fn site(layer: CacheLayer) -> (CacheService<Origin>, Origin) {
+fn site(layer: &CacheLayer) -> (CacheService<Origin>, Origin) {
     let origin = Origin::always(reply(200));
     (layer.layer(origin.clone()), origin)
 }
@@ -21,7 +21,7 @@ async fn word(service: &CacheService<Origin>, path: &str) -> String {
 #[tokio::test]
 async fn as_it_is_unless_the_layer_says_more() {
     let house = House::new();
-    let (service, origin) = site(house.layer());
+    let (service, origin) = site(&house.layer());
     for path in ["/a?x=1&y=2", "/a?y=2&x=1", "/a", "/a?", "/a?x=1&y=2&"] {
         assert_eq!(word(&service, path).await, "MISS", "{path}");
     }
@@ -31,7 +31,7 @@ async fn as_it_is_unless_the_layer_says_more() {
 #[tokio::test]
 async fn sorted_the_order_makes_no_difference() {
     let house = House::new();
-    let (service, origin) = site(house.layer().sort_query());
+    let (service, origin) = site(&house.layer().sort_query());
     assert_eq!(word(&service, "/a?y=2&x=1&x=0").await, "MISS");
     assert_eq!(word(&service, "/a?x=1&y=2&x=0").await, "HIT");
     assert_eq!(word(&service, "/a?x=0&y=2&x=1").await, "MISS");
@@ -41,7 +41,7 @@ async fn sorted_the_order_makes_no_difference() {
 #[tokio::test]
 async fn parameters_that_do_not_count_never_reach_the_handler() {
     let house = House::new();
-    let (service, origin) = site(house.layer().query_parameters(["page"]));
+    let (service, origin) = site(&house.layer().query_parameters(["page"]));
     assert_eq!(
         word(&service, "/a?utm_source=%3Cscript%3E&page=2").await,
         "MISS"
@@ -61,7 +61,7 @@ async fn parameters_that_do_not_count_never_reach_the_handler() {
 #[tokio::test]
 async fn ignored_it_makes_no_difference() {
     let house = House::new();
-    let (service, origin) = site(house.layer().ignore_query());
+    let (service, origin) = site(&house.layer().ignore_query());
     assert_eq!(word(&service, "/a?x").await, "MISS");
     assert_eq!(word(&service, "/a?y").await, "HIT");
     assert_eq!(word(&service, "/a").await, "HIT");
@@ -71,7 +71,7 @@ async fn ignored_it_makes_no_difference() {
 #[tokio::test]
 async fn purges_and_changes_go_by_the_same_rule() {
     let house = House::new();
-    let (service, _) = site(house.layer().query_parameters(["page"]));
+    let (service, _) = site(&house.layer().query_parameters(["page"]));
     word(&service, "/a?page=2&x=1").await;
     house.cache.purge("s", &Uri::from_static("/a?y=1&page=2"));
     assert_eq!(word(&service, "/a?page=2").await, "MISS");
@@ -105,7 +105,7 @@ async fn behind_a_nested_router_no_extractor_shows_more_of_it() {
 #[tokio::test]
 async fn who_goes_alone_is_seen_as_they_are() {
     let house = House::new();
-    let (service, origin) = site(house.layer().ignore_query());
+    let (service, origin) = site(&house.layer().ignore_query());
     let mut request = get("/a?x=1");
     *request.method_mut() = Method::POST;
     *request.body_mut() = Body::from("all of it");

@@ -87,7 +87,7 @@ async fn what_is_purged_softly_is_served_at_once_and_renewed() {
     type Purge = fn(&House);
     let purges: [(&str, Purge); 4] = [
         ("uri", |house| {
-            house.cache.soft_purge("s", &Uri::from_static("/"))
+            house.cache.soft_purge("s", &Uri::from_static("/"));
         }),
         ("tag", |house| house.cache.soft_purge_tag("a")),
         ("scope", |house| house.cache.soft_purge_scope("s")),
