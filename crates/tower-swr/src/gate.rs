@@ -29,6 +29,8 @@ pub(crate) struct Admitted {
     pub(crate) tags: Tags,
     /// The origin wants to be asked each time.
     pub(crate) no_cache: bool,
+    /// Its handler says that it is for everybody.
+    pub(crate) is_for_all: bool,
     /// The origin has only confirmed what was kept.
     pub(crate) revalidated: bool,
 }
@@ -47,11 +49,11 @@ impl Sharing {
             wall,
         );
         let brought_age = self.brought_age(response.headers());
+        let is_for_all = policy::may_answer_others(lifetimes, response.headers());
         let (keep, own_lifetime, initial_age) = match verdict {
             Verdict::Pass(reason) => return Err(reason),
             Verdict::Store { .. } | Verdict::Validate | Verdict::Share
-                if self.is_authorized()
-                    && !policy::may_answer_others(lifetimes, response.headers()) =>
+                if self.is_authorized() && !is_for_all =>
             {
                 return Err(PassReason::Authorization);
             }
@@ -96,6 +98,7 @@ impl Sharing {
             length,
             tags,
             no_cache: policy::is_no_cache(lifetimes, response.headers()),
+            is_for_all,
             revalidated: false,
         })
     }

@@ -34,6 +34,8 @@ pub(crate) struct Head {
     pub(crate) revalidated: bool,
     /// The origin wants to be asked each time (RFC 9111 section 5.2.2.4).
     pub(crate) no_cache: bool,
+    /// Its handler says that it is for everybody, whoever asked for it (RFC 9111 section 3.5).
+    pub(crate) is_for_all: bool,
     /// The last `Cache-Control` is the layer's own.
     own_control: bool,
     /// The `ETag` is, or will be once the body is known.
@@ -54,6 +56,7 @@ pub(crate) struct Making<'a> {
     pub(crate) initial_age: Duration,
     pub(crate) revalidated: bool,
     pub(crate) no_cache: bool,
+    pub(crate) is_for_all: bool,
     pub(crate) policy: Option<Arc<CachePolicy>>,
 }
 
@@ -101,6 +104,7 @@ impl Head {
             initial_age: making.initial_age,
             revalidated: making.revalidated,
             no_cache: making.no_cache,
+            is_for_all: making.is_for_all,
             own_control: making.own_lifetime.is_some() && families.cache_control,
         }
     }

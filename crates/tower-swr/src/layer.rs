@@ -460,8 +460,8 @@ impl CacheLayer {
     }
 
     /// The handler sees `Authorization`; its answer to a request with it is shared only if it says `public`,
-    /// `must-revalidate` or `s-maxage` (RFC 9111 section 3.5), and among requests with it only: those without have answers
-    /// of their own.
+    /// `must-revalidate` or `s-maxage` (RFC 9111 section 3.5). Such an answer is for requests without it, too; all others
+    /// are kept apart from theirs.
     ///
     /// ```
     /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);

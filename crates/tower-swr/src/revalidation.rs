@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderName,
-    IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderName, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED,
 };
 use http::{HeaderMap, Response, StatusCode};
 
@@ -26,12 +26,12 @@ pub(crate) fn ask(kept: Option<&StoredResponse>, request: &mut HeaderMap) -> boo
     request.contains_key(IF_NONE_MATCH) || request.contains_key(IF_MODIFIED_SINCE)
 }
 
-/// What describes the body that is kept, and is not changed by a head without one (RFC 9111 section 3.2).
+/// What the body that is kept depends on, and is not changed by a head without one (RFC 9111 section 3.2).
 const OF_THE_BODY: [HeaderName; 4] = [
     CONTENT_ENCODING,
-    CONTENT_TYPE,
     CONTENT_RANGE,
     CONTENT_LENGTH,
+    HeaderName::from_static("content-md5"),
 ];
 
 /// The kept answer with what a 304 told in place of its own; nothing where the 304 speaks of another one.

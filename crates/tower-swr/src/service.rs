@@ -20,6 +20,7 @@ use crate::question::{self, Asked, Question};
 use crate::request::{self, Bypass};
 use crate::response::Held;
 use crate::route::Route;
+use crate::settings::AuthorizationRule;
 use crate::via;
 
 /// A service whose answers are cached: what [`CacheLayer`](crate::CacheLayer) makes of an inner service.
@@ -83,6 +84,11 @@ where
             }
             return ResponseFuture::ready(response);
         }
+        if let Look::Fetch { old: None, .. } = &found.look
+            && let Some(response) = self.kept_for_all(&request, &asked)
+        {
+            return ResponseFuture::ready(response);
+        }
         let (question, look) = Question::new(&text, found, asked);
         let exchange = Exchange::new(&self.route, &self.inner, request, question);
         ResponseFuture::pending(Box::pin(exchange.answer(look)))
@@ -109,6 +115,39 @@ impl<S> CacheService<S> {
             conditions: noted.is_conditional.then(conditions),
             control: control.map(Arc::new),
         })
+    }
+
+    /// Where requests with `Authorization` have keys of their own: what is kept of the others, if it is for everybody (RFC
+    /// 9111 section 3.5), and the other way round.
+    fn kept_for_all<A: Body, B>(
+        &self,
+        request: &Request<A>,
+        asked: &Asked,
+    ) -> Option<Response<CacheBody<B>>> {
+        let settings = self.route.scope.settings();
+        if settings.authorization != AuthorizationRule::Forward || asked.control.is_some() {
+            return None;
+        }
+        let mut noted = request::admit(request, settings).ok()?;
+        noted.has_authorization = !noted.has_authorization;
+        let mut text = self.route.scope.key.clone();
+        key::write(&mut text, request, &noted, settings).ok()?;
+        let found = question::look(&mut text, &self.route, request.headers(), asked.began);
+        let Look::Serve {
+            entry,
+            age,
+            refresh: false,
+        } = found.look
+        else {
+            return None;
+        };
+        match entry.value() {
+            Held::Response(stored) if stored.head.is_for_all => {
+                let took = Duration::ZERO;
+                Some((self.route).kept(asked, &entry, stored, age, None, took))
+            }
+            Held::Response(_) | Held::Variants(_) => None,
+        }
     }
 
     /// Hands a request to the inner service that this cache has sent here itself.

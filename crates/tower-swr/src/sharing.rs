@@ -113,6 +113,7 @@ impl Sharing {
             initial_age: admitted.initial_age,
             revalidated: admitted.revalidated,
             no_cache: admitted.no_cache,
+            is_for_all: admitted.is_for_all,
             policy,
         };
         let head = Head::new(parts.status, parts.headers, head);

@@ -89,6 +89,7 @@ pub(crate) fn judge(
         class: StatusClass::of(status),
         age: initial_age(headers),
         has_validator: has_validator(headers),
+        may_be_guessed: StatusClass::may_be_guessed(status),
     };
     if case.control.no_cache {
         return case
@@ -153,6 +154,7 @@ struct Case<'a> {
     class: StatusClass,
     age: Duration,
     has_validator: bool,
+    may_be_guessed: bool,
 }
 
 impl Case<'_> {
@@ -191,7 +193,7 @@ impl Case<'_> {
     /// Only where the route sets no freshness itself, for statuses that permit it or where the handler does.
     fn may_guess(&self) -> bool {
         let has_routes = self.class == StatusClass::Ok && !self.lifetimes.max_age.is_zero();
-        let permitted = self.class.is_cacheable() || self.control.public;
+        let permitted = self.may_be_guessed || self.control.public;
         self.lifetimes.heuristic && !has_routes && permitted
     }
 
@@ -425,6 +427,29 @@ mod tests {
         assert_eq!(verdict(&route, OK, &[windows]), Verdict::Share);
         let stated = ("cache-control", "max-age=5");
         assert_eq!(verdict(&route, OK, &[stated]), theirs(lifetime(5, 20, 30)));
+    }
+
+    #[test]
+    fn a_lifetime_is_guessed_for_the_statuses_that_permit_it() {
+        let guessing = Lifetimes {
+            max_age: Duration::ZERO,
+            heuristic: true,
+            ..Lifetimes::default()
+        };
+        let changed = ("last-modified", "Sat, 04 Nov 2023 22:13:20 GMT");
+        for code in 200..=999 {
+            let permits = matches!(
+                code,
+                200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
+            );
+            let kept = verdict(&guessing, code, &[changed]);
+            assert_eq!(kept == theirs(lifetime(86_400, 0, 0)), permits, "{code}");
+            if code != 206 && code != 304 {
+                let public = ("cache-control", "public");
+                let kept = verdict(&guessing, code, &[changed, public]);
+                assert_eq!(kept, theirs(lifetime(86_400, 0, 0)), "{code}");
+            }
+        }
     }
 
     #[test]

@@ -26,6 +26,12 @@ impl StatusClass {
         }
     }
 
+    /// Whether a lifetime may be guessed for answers of `status` (RFC 9110 section 15.1): 501 is the one failure of which
+    /// that says so.
+    pub(super) fn may_be_guessed(status: StatusCode) -> bool {
+        Self::of(status).is_cacheable() || status == StatusCode::NOT_IMPLEMENTED
+    }
+
     /// Whether the status alone lets an answer be reused.
     pub(super) fn is_cacheable(self) -> bool {
         matches!(self, Self::Ok | Self::Heuristic)
