@@ -6,8 +6,10 @@
 #![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
 
 mod caching;
+mod crowds;
 mod http2;
 mod messages;
+mod outage;
 mod process;
 mod stopping;
 mod streaming;
