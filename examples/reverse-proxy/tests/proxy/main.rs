@@ -5,9 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
 
+mod attacks;
 mod caching;
 mod crowds;
 mod http2;
+mod lies;
 mod messages;
 mod outage;
 mod process;
