@@ -7,6 +7,7 @@
 
 mod attacks;
 mod caching;
+mod clients;
 mod crowds;
 mod http2;
 mod lies;
