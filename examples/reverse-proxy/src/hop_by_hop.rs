@@ -56,6 +56,17 @@ pub(crate) fn strip_response(fields: &mut HeaderMap) {
     strip(fields);
 }
 
+/// Whether a body has another transfer coding than chunks, which are undone as they are read. Nobody asks for one: what
+/// clients say of it in `TE` ends here.
+pub(crate) fn is_coded(fields: &HeaderMap) -> bool {
+    let lines = fields.get_all(TRANSFER_ENCODING).into_iter();
+    let mut codings = lines.flat_map(members);
+    match codings.next() {
+        Some(first) => !first.eq_ignore_ascii_case(b"chunked") || codings.next().is_some(),
+        None => false,
+    }
+}
+
 /// Says on the next hop that `Upgrade` and `TE`, where they are there, are for it.
 pub(crate) fn announce(fields: &mut HeaderMap) {
     let options = match (fields.contains_key(UPGRADE), fields.contains_key(TE)) {

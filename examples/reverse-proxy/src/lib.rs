@@ -22,6 +22,7 @@ mod origin_address;
 mod problem;
 mod progress;
 mod proxy;
+mod seat;
 mod server;
 mod settings;
 mod stop;

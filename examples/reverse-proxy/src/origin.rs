@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{COOKIE, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    COOKIE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, TRANSFER_ENCODING,
+    UPGRADE,
+};
 use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode, Version};
 use http_body::Body as _;
@@ -64,8 +67,10 @@ impl OriginService {
     async fn ask(self, mut request: Request<Incoming>) -> Response<OriginBody> {
         let wants_upgrade = request.headers().contains_key(UPGRADE);
         let client_side = wants_upgrade.then(|| upgrade::on(&mut request));
+        let question = Question::of(request.headers());
         let (head, body) = self.outgoing(request);
         let answered = match self.origin.client.send(head, body).await {
+            Ok(response) if !question.is_answered_by(&response) => Err(Failure::Broken),
             Ok(response) => self.incoming(response, client_side),
             Err(failure) => Err(failure),
         };
@@ -112,6 +117,38 @@ impl OriginService {
         translate_vary(response.headers_mut());
         self.origin.pseudonym.append_to(&mut response);
         Ok(response.map(Either::Left))
+    }
+}
+
+/// What a request asks for that changes which answers there are to it.
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    is_conditional: bool,
+    is_for_parts: bool,
+}
+
+impl Question {
+    fn of(fields: &HeaderMap) -> Self {
+        Self {
+            is_conditional: fields.contains_key(IF_NONE_MATCH)
+                || fields.contains_key(IF_MODIFIED_SINCE),
+            is_for_parts: fields.contains_key(RANGE),
+        }
+    }
+
+    /// Whether a client can make anything of the answer: "not modified" and "a part" are none to who did not ask for
+    /// that, and a coding that is not undone here would pass for the body itself.
+    fn is_answered_by(self, response: &Response<Incoming>) -> bool {
+        let fits = match response.status() {
+            StatusCode::NOT_MODIFIED => self.is_conditional,
+            StatusCode::PARTIAL_CONTENT => self.is_for_parts,
+            _ => true,
+        };
+        let fits = fits && !hop_by_hop::is_coded(response.headers());
+        if !fits {
+            tracing::warn!(status = %response.status(), "the origin answers what it was not asked");
+        }
+        fits
     }
 }
 

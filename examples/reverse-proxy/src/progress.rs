@@ -57,6 +57,11 @@ impl Progress {
         }
     }
 
+    /// Notes that something moves.
+    pub(crate) fn note_movement(&self) {
+        self.note(false);
+    }
+
     fn note(&self, waits_for_client: bool) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !waits_for_client {

@@ -23,6 +23,7 @@ pub struct Proxy {
     cache: HttpCache,
     layer: CacheLayer,
     origin: Arc<Origin>,
+    connections: usize,
     client_timeout: Duration,
     stop_timeout: Duration,
 }
@@ -48,8 +49,9 @@ impl Proxy {
                 address: settings.origin.clone(),
                 client,
                 pseudonym: Pseudonym::new(&settings.name),
-                tunnels: Tunnels::new(),
+                tunnels: Tunnels::new(settings.idle_timeout),
             }),
+            connections: settings.connections,
             client_timeout: settings.client_timeout,
             stop_timeout: settings.stop_timeout,
         }
@@ -64,7 +66,7 @@ impl Proxy {
     /// Answers the connections of `listener` until `stop` resolves, then lets what is under way come to its end, for as
     /// long as the settings allow.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        let server = Server::new(self.client_timeout);
+        let server = Server::new(self.connections, self.client_timeout);
         server.serve(listener, self, stop, self.stop_timeout).await;
         self.origin.tunnels.cut();
         // A refresh has no connection that would wait for it.
@@ -113,6 +115,7 @@ fn layer(cache: &HttpCache, settings: &Settings) -> CacheLayer {
         .stale_while_revalidate(settings.stale_while_revalidate)
         .stale_if_error(settings.stale_if_error)
         .soft_timeout(settings.soft_timeout)
+        .body_idle_timeout(settings.idle_timeout)
         .origin_timeout(patience)
         .wait_timeout(patience.saturating_add(MARGIN))
 }

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::proxy::Proxy;
+use crate::seat::{Seat, Seated, Seats};
 use crate::settings::Settings;
 
 /// Runs the proxy until `stop` resolves, then ends it in order.
@@ -31,12 +32,18 @@ pub async fn serve(
     };
     let listener = TcpListener::bind(settings.listen).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    tell(&welcome(address, &settings));
+    tell(&greeting(address, &settings));
+    if settings.bypass_cookies {
+        tracing::info!(
+            "--bypass-cookies: requests with cookies go past the cache. An origin that says `private` or `Vary: Cookie` \
+             where it matters does not need it"
+        );
+    }
     Proxy::new(&settings).serve(listener, stop).await;
     Ok(())
 }
 
-fn welcome(address: SocketAddr, settings: &Settings) -> String {
+fn greeting(address: SocketAddr, settings: &Settings) -> String {
     let Settings { origin, .. } = settings;
     format!(
         "\
@@ -59,14 +66,17 @@ pub(crate) struct Server {
     builder: Builder<TokioExecutor>,
     graceful: GracefulShutdown,
     connections: JoinSet<()>,
+    seats: Seats,
+    patience: Duration,
 }
 
 /// How often a quiet client of HTTP/2 is asked whether it is still there.
 const PING: Duration = Duration::from_secs(20);
 
 impl Server {
-    /// HTTP/1.1 and HTTP/2, told apart by how a client begins. It has `patience` for the head of a request.
-    pub(crate) fn new(patience: Duration) -> Self {
+    /// HTTP/1.1 and HTTP/2, told apart by how a client begins, for at most `limit` connections. It has `patience` for
+    /// the head of a request, from the end of the one before it, and for a client that takes nothing of its answer.
+    pub(crate) fn new(limit: usize, patience: Duration) -> Self {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
             .http1()
@@ -80,6 +90,8 @@ impl Server {
             builder,
             graceful: GracefulShutdown::new(),
             connections: JoinSet::new(),
+            seats: Seats::new(limit),
+            patience,
         }
     }
 
@@ -96,8 +108,8 @@ impl Server {
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.begin(stream, peer, proxy),
+                (seat, accepted) = next_client(&self.seats, &listener) => match accepted {
+                    Ok((stream, peer)) => self.begin(stream, peer, seat, proxy),
                     Err(error) => recover(&error).await,
                 },
                 Some(_) = self.connections.join_next() => {}
@@ -107,9 +119,10 @@ impl Server {
         self.end(deadline).await;
     }
 
-    fn begin(&mut self, stream: TcpStream, peer: SocketAddr, proxy: &Proxy) {
+    fn begin(&mut self, stream: TcpStream, peer: SocketAddr, seat: Seat, proxy: &Proxy) {
         // Answers are written whole; waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
+        let stream = Seated::new(stream, seat, self.patience);
         let service = proxy.front(peer.ip());
         let connection = self
             .builder
@@ -138,6 +151,14 @@ impl Server {
         }
         drop(connections);
     }
+}
+
+async fn next_client(
+    seats: &Seats,
+    listener: &TcpListener,
+) -> (Seat, io::Result<(TcpStream, SocketAddr)>) {
+    let seat = seats.take().await;
+    (seat, listener.accept().await)
 }
 
 /// Out of descriptors, most likely: others will be closed in a moment. A client that went away again is no trouble.

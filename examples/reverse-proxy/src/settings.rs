@@ -61,7 +61,15 @@ pub struct Settings {
     #[arg(long, env = "REVERSE_PROXY_ORIGIN_TIMEOUT", value_name = "SECONDS", default_value = "30", value_parser = some_seconds)]
     pub origin_timeout: Duration,
 
-    /// How long a client may take to send the head of its next request, in seconds.
+    /// How long a body of the origin may pause that is kept or shared, and how long a tunnel may be silent, in seconds.
+    #[arg(long, env = "REVERSE_PROXY_IDLE_TIMEOUT", value_name = "SECONDS", default_value = "60", value_parser = some_seconds)]
+    pub idle_timeout: Duration,
+
+    /// How many clients may be connected at a time; others wait until one has left.
+    #[arg(long, env = "REVERSE_PROXY_CONNECTIONS", value_name = "NUMBER", default_value = "4096", value_parser = some)]
+    pub connections: usize,
+
+    /// How long a client may take to send the head of its next request, or to take some more of its answer, in seconds.
     #[arg(long, env = "REVERSE_PROXY_CLIENT_TIMEOUT", value_name = "SECONDS", default_value = "60", value_parser = some_seconds)]
     pub client_timeout: Duration,
 
@@ -114,6 +122,11 @@ fn memory(text: &str) -> Result<usize, &'static str> {
         small if small < 64 << 10 => Err("give at least 64K, or nothing worth keeping fits"),
         bytes => Ok(bytes),
     }
+}
+
+fn some(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse::<usize>().ok().filter(|number| *number > 0);
+    number.ok_or("give a number above 0, such as 4096")
 }
 
 /// Longer spans mean the same, and sums of them are no trouble.

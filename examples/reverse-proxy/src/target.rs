@@ -58,8 +58,16 @@ fn adopt<B>(request: &mut Request<B>, host: HeaderValue) -> Result<(), Refusal> 
 
 /// Only what a host and a port are written with (RFC 3986 section 3.2.2), and something of it. A user's name is none.
 fn is_host(value: &HeaderValue) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
-    !value.is_empty() && value.as_bytes().iter().all(allowed)
+    !value.is_empty() && value.as_bytes().iter().all(is_of_a_host)
+}
+
+/// Written out, because every request's host is looked at, and a search in a string is a call for each byte.
+fn is_of_a_host(byte: &u8) -> bool {
+    matches!(
+        byte,
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\''
+            | b'(' | b')' | b'*' | b'+' | b';' | b'=' | b':' | b'[' | b']'
+    )
 }
 
 #[cfg(test)]

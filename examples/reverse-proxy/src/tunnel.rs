@@ -1,19 +1,30 @@
 //! Connections that have changed to another protocol: bytes both ways, unread.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional};
 use tokio::sync::watch;
+
+use crate::problem::Failure;
+use crate::progress::Progress;
 
 /// Ends all tunnels that were opened under it.
 #[derive(Debug)]
-pub(crate) struct Tunnels(watch::Sender<()>);
+pub(crate) struct Tunnels {
+    end: watch::Sender<()>,
+    idle: Duration,
+}
 
 impl Tunnels {
-    pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(()))
+    /// Tunnels that end when nothing goes through them, in either direction, for `idle`.
+    pub(crate) fn new(idle: Duration) -> Self {
+        let end = watch::Sender::new(());
+        Self { end, idle }
     }
 
     /// Joins the two sides as soon as both have changed, and until one of them ends.
@@ -22,26 +33,82 @@ impl Tunnels {
         reason = "a tunnel outlives the request that opened it"
     )]
     pub(crate) fn open(&self, client: OnUpgrade, origin: OnUpgrade) {
-        let mut end = self.0.subscribe();
+        let (mut end, idle) = (self.end.subscribe(), self.idle);
         tokio::spawn(async move {
             tokio::select! {
-                carried = carry(client, origin) => match carried {
+                ended = carry(client, origin, idle) => match ended {
                     Ok((up, down)) => tracing::debug!(up, down, "a tunnel has ended"),
-                    Err(error) => tracing::debug!(%error, "a tunnel broke"),
+                    Err(Failure::TimedOut) => tracing::debug!("a tunnel was silent for too long"),
+                    Err(_) => tracing::debug!("a tunnel broke"),
                 },
                 _ = end.changed() => tracing::debug!("a tunnel is cut: the proxy stops"),
             }
         });
     }
 
-    /// They have no end of their own, so a proxy that stops does not wait for it.
+    /// They may have no end of their own, so a proxy that stops does not wait for it.
     pub(crate) fn cut(&self) {
-        self.0.send_replace(());
+        self.end.send_replace(());
     }
 }
 
-async fn carry(client: OnUpgrade, origin: OnUpgrade) -> io::Result<(u64, u64)> {
-    let changed = async { tokio::try_join!(client, origin) };
-    let (client, origin) = changed.await.map_err(io::Error::other)?;
-    copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(origin)).await
+async fn carry(
+    client: OnUpgrade,
+    origin: OnUpgrade,
+    idle: Duration,
+) -> Result<(u64, u64), Failure> {
+    let progress = Progress::begin();
+    let carrying = async {
+        let changed = async { tokio::try_join!(client, origin) };
+        let (client, origin) = changed.await.map_err(|_| Failure::Broken)?;
+        let (mut client, mut origin) = (Side::new(client, &progress), Side::new(origin, &progress));
+        let carried = copy_bidirectional(&mut client, &mut origin).await;
+        carried.map_err(|_| Failure::Broken)
+    };
+    progress.patiently(idle, carrying).await
+}
+
+/// One side of a tunnel, which notes what comes from it.
+struct Side {
+    stream: TokioIo<Upgraded>,
+    progress: Progress,
+}
+
+impl Side {
+    fn new(stream: Upgraded, progress: &Progress) -> Self {
+        Self {
+            stream: TokioIo::new(stream),
+            progress: progress.clone(),
+        }
+    }
+}
+
+impl AsyncRead for Side {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        self.progress.note_movement();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Side {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }

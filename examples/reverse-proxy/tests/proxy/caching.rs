@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
-use crate::support::{Gate, House, Message, Script, Step, kept, said, until};
+use crate::support::{House, Message, Script, kept, said};
 
 const ETAGGED: &str = "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nCache-Control: max-age=60, stale-while-revalidate=60\r\n\
                        Content-Length: 10\r\n\r\n0123456789";
@@ -52,35 +50,6 @@ async fn it_adds_the_lifetime_it_is_asked_to() {
     assert_eq!(house.get("/").await.verb(), "HIT");
     house.clock.advance(Duration::from_secs(60));
     assert_eq!(house.get("/").await.verb(), "MISS", "and no stale window");
-}
-
-#[tokio::test]
-async fn a_hundred_cold_requests_are_one_call() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let house = House::before(move |_, _| {
-        let mut script = vec![Step::Wait(held.clone())];
-        script.extend(kept("max-age=60", "hello"));
-        script
-    })
-    .await;
-    let asking = (0..100).map(|_| house.get("/"));
-    let opening = async {
-        // Each has a deadline of its own, and the call has one.
-        until("all to wait", || house.clock.sleepers() > 100).await;
-        gate.open();
-    };
-    let (answers, ()) = tokio::join!(join_all(asking), opening);
-    assert!(answers.iter().all(|answer| answer.body == "hello"));
-    let count = |verb| {
-        answers
-            .iter()
-            .filter(|answer| answer.verb() == verb)
-            .count()
-    };
-    assert_eq!((count("MISS"), count("COLLAPSED")), (1, 99));
-    assert_eq!(house.origin.calls(), 1);
-    house.settled().await;
 }
 
 #[tokio::test]

@@ -5,9 +5,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's panic is its report")]
 
+mod attacks;
 mod caching;
+mod clients;
+mod crowds;
 mod http2;
+mod lies;
 mod messages;
+mod outage;
 mod process;
 mod stopping;
 mod streaming;

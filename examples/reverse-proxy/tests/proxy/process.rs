@@ -31,10 +31,13 @@ struct Running {
 
 impl Running {
     async fn before(origin: &Origin) -> Self {
+        Self::with(&[], origin).await
+    }
+
+    async fn with(further: &[&str], origin: &Origin) -> Self {
         let address = format!("http://{}", origin.address);
-        let mut child = program(&["--listen", "127.0.0.1:0", "--origin", &address])
-            .spawn()
-            .unwrap();
+        let usual = ["--listen", "127.0.0.1:0", "--origin", &address];
+        let mut child = program(&[&usual, further].concat()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut welcome = String::new();
         while !welcome.contains("Stop:") {
@@ -123,6 +126,19 @@ async fn the_log_tells_how_far_an_answer_got() {
     );
 }
 
+/// And of no setter, which nobody can call who only has the program.
+#[tokio::test]
+async fn the_log_speaks_of_options() {
+    let origin = Origin::start(|_, _| kept("max-age=60", "hello")).await;
+    let program = Running::with(&["--bypass-cookies"], &origin).await;
+    let mut wire = Wire::to(program.address).await;
+    let answer = wire.ask("GET /", "Cookie: a=b\r\n").await;
+    assert_eq!(answer.verb(), "BYPASS");
+    let log = program.log_until("TERM").await;
+    line(&log, "--bypass-cookies: requests with cookies");
+    assert!(!log.contains("ignore_cookies"), "{log}");
+}
+
 #[tokio::test]
 async fn bad_values_are_named_and_end_with_2() {
     let origin = "--origin=http://127.0.0.1:1";
@@ -137,6 +153,8 @@ async fn bad_values_are_named_and_end_with_2() {
         ("--max-age=-1", "0 for none"),
         ("--max-age=inf", "0 for none"),
         ("--origin-timeout=0", "above 0"),
+        ("--idle-timeout=0", "above 0"),
+        ("--connections=0", "above 0"),
         ("--name=a b", "letters"),
         ("--log=a=b=c", "reverse_proxy::access"),
     ] {

@@ -184,13 +184,6 @@ async fn a_body_that_is_cut_never_ends_cleanly_and_is_not_kept() {
     }
 }
 
-#[tokio::test]
-async fn lengths_that_contradict_each_other_are_no_answer() {
-    let lie = "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nhello";
-    let house = House::before(move |_, _| said(lie)).await;
-    house.get("/").await.assert_problem(502);
-}
-
 /// A connection that the origin closes just as it is used again: of what may be repeated nobody notices.
 #[tokio::test]
 async fn a_connection_that_had_been_closed_is_replaced() {

@@ -70,6 +70,17 @@ async fn an_origin_may_decline() {
 }
 
 #[tokio::test]
+async fn a_tunnel_that_is_silent_ends() {
+    let house = House::with(&["--idle-timeout", "0.2"], |_, _| {
+        vec![Step::Say(ACCEPTED.to_owned()), Step::Echo]
+    })
+    .await;
+    let mut wire = upgraded(&house).await;
+    wire.write("ping").await;
+    assert_eq!(wire.rest().await, "ping", "and then the end");
+}
+
+#[tokio::test]
 async fn a_proxy_that_stops_cuts_tunnels() {
     let mut house = house().await;
     let mut wire = upgraded(&house).await;

@@ -1,11 +1,13 @@
-//! What the stories share: an origin, a house with a proxy in it, a client's wire, a deadline.
+//! What the stories share: an origin, a house with a proxy in it, a client's wire, a crowd of them, a deadline.
 
+mod crowd;
 mod deadline;
 mod house;
 mod message;
 mod origin;
 mod wire;
 
+pub(crate) use crowd::{Crowd, require_descriptors};
 pub(crate) use deadline::{beside, until, within};
 pub(crate) use house::{House, settings};
 pub(crate) use message::Message;

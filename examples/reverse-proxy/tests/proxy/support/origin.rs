@@ -20,6 +20,8 @@ pub(crate) enum Step {
     /// Sends everything back that comes, as another protocol would.
     Echo,
     HangUp,
+    /// Breaks the connection, so that the other side sees an error and no end.
+    Reset,
 }
 
 /// What an origin does about a request.
@@ -162,6 +164,7 @@ async fn answer(stream: TcpStream, script: &Scripts, received: &Received) {
                 Step::Read => read(&mut stream, &mut request, received, number).await,
                 Step::Echo => return echo(stream).await,
                 Step::HangUp => return,
+                Step::Reset => return stream.get_ref().set_zero_linger().unwrap(),
             }
         }
     }

@@ -1,0 +1,105 @@
+//! Clients that hold a connection: how many there may be, and for how long one may do nothing.
+
+use crate::support::{House, Message, Script, Step, kept};
+
+/// Long enough for a loopback, short enough for a test that has to live through it.
+const IMPATIENT: [&str; 2] = ["--client-timeout", "0.2"];
+
+async fn house(arguments: &[&str]) -> House {
+    House::with(arguments, |_, _| kept("max-age=60", "hello")).await
+}
+
+#[tokio::test]
+async fn a_client_that_never_begins_is_sent_away() {
+    for begun in [
+        "",
+        "P",
+        "PRI * HTTP/2.0\r\n\r\nSM",
+        "GET / HTTP/1.1\r\n",
+        "GET / HTTP/1.1\r\nHost: test\r\nX-Slow: a",
+    ] {
+        let house = house(&IMPATIENT).await;
+        let mut wire = house.connect().await;
+        wire.write(begun).await;
+        assert_eq!(wire.rest().await, "", "{begun:?}");
+        assert_eq!(house.origin.calls(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_asks_no_more_is_sent_away() {
+    let house = house(&IMPATIENT).await;
+    let mut wire = house.connect().await;
+    for verb in ["MISS", "HIT"] {
+        assert_eq!(wire.get("/").await.verb(), verb);
+    }
+    assert_eq!(wire.rest().await, "");
+}
+
+/// It could keep an answer in memory, and its seat, for ever.
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_sent_away() {
+    // Far more than the system takes in for a client that does not read.
+    let large = "x".repeat(64 << 20);
+    let arguments = [&IMPATIENT[..], &["--connections", "1"]].concat();
+    let house = House::with(&arguments, move |request: &Message, _| -> Script {
+        match request.start.contains("/large") {
+            true => kept("no-store", &large),
+            false => kept("no-store", "hello"),
+        }
+    })
+    .await;
+    let mut taking_nothing = house.connect().await;
+    taking_nothing.begin("GET /large", "").await;
+    assert_eq!(taking_nothing.head().await.unwrap().status(), 200);
+    // There is one seat, and it is free once more.
+    assert_eq!(house.get("/").await.body, "hello");
+}
+
+#[tokio::test]
+async fn who_comes_when_all_seats_are_taken_waits_for_one() {
+    let house = house(&["--connections", "2"]).await;
+    let mut seated = [house.connect().await, house.connect().await];
+    for wire in &mut seated {
+        assert_eq!(wire.get("/").await.body, "hello");
+    }
+    let mut waiting = house.connect().await;
+    waiting.begin("GET /late", "").await;
+    // Those who have a seat are served as often as they ask.
+    for number in 0..20 {
+        for wire in &mut seated {
+            wire.get(&format!("/{number}")).await;
+        }
+    }
+    assert_eq!(house.origin.calls(), 21, "and who waits is not");
+    let [first, _second] = seated;
+    drop(first);
+    assert_eq!(waiting.answer().await.unwrap().body, "hello");
+}
+
+#[tokio::test]
+async fn a_tunnel_has_a_seat_until_it_ends() {
+    let accepted =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n";
+    let house = House::with(
+        &["--connections", "1"],
+        move |request, number| match request.field("upgrade") {
+            "" => kept("no-store", &number.to_string()),
+            _ => vec![Step::Say(accepted.to_owned()), Step::Echo],
+        },
+    )
+    .await;
+    let mut tunnel = house.connect().await;
+    let wanted = "Connection: Upgrade\r\nUpgrade: chat\r\n";
+    tunnel.begin("GET /chat", wanted).await;
+    assert_eq!(tunnel.head().await.unwrap().status(), 101);
+    let mut waiting = house.connect().await;
+    waiting.begin("GET /", "").await;
+    for _ in 0..20 {
+        tunnel.write("ping").await;
+        assert_eq!(tunnel.exactly(4).await, "ping");
+    }
+    assert_eq!(house.origin.calls(), 1);
+    drop(tunnel);
+    assert_eq!(waiting.answer().await.unwrap().body, "1");
+}
