@@ -113,7 +113,9 @@ impl<S> CacheService<S> {
             head_only: request.method() == Method::HEAD,
             began: self.route.shared.engine.now(),
             conditions: noted.is_conditional.then(conditions),
-            control: control.map(Arc::new),
+            control: control
+                .filter(RequestControl::asks_for_anything)
+                .map(Arc::new),
         })
     }
 
@@ -125,7 +127,7 @@ impl<S> CacheService<S> {
         asked: &Asked,
     ) -> Option<Response<CacheBody<B>>> {
         let settings = self.route.scope.settings();
-        if settings.authorization != AuthorizationRule::Forward || asked.control.is_some() {
+        if settings.authorization != AuthorizationRule::Forward {
             return None;
         }
         let mut noted = request::admit(request, settings).ok()?;
@@ -141,8 +143,10 @@ impl<S> CacheService<S> {
         else {
             return None;
         };
+        let control = asked.control.as_deref();
+        let is_accepted = control.is_none_or(|control| control.accepts(&entry.lifetime(), age));
         match entry.value() {
-            Held::Response(stored) if stored.head.is_for_all => {
+            Held::Response(stored) if stored.head.is_for_all && is_accepted => {
                 let took = Duration::ZERO;
                 Some((self.route).kept(asked, &entry, stored, age, None, took))
             }

@@ -56,15 +56,18 @@ pub(crate) fn strip_response(fields: &mut HeaderMap) {
     strip(fields);
 }
 
-/// Whether a body has another transfer coding than chunks, which are undone as they are read. Nobody asks for one: what
-/// clients say of it in `TE` ends here.
+/// The transfer codings there are beside chunks (RFC 9112 section 7.2), under all their names.
+const CODINGS: [&[u8]; 5] = [b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"];
+
+/// Whether a body has a transfer coding that nobody undoes, as once the chunks are undone that are read. Nobody asks for
+/// one: what clients say of it in `TE` ends here. A name that nobody knows changes nothing.
 pub(crate) fn is_coded(fields: &HeaderMap) -> bool {
     let lines = fields.get_all(TRANSFER_ENCODING).into_iter();
-    let mut codings = lines.flat_map(members);
-    match codings.next() {
-        Some(first) => !first.eq_ignore_ascii_case(b"chunked") || codings.next().is_some(),
-        None => false,
-    }
+    let codings: Vec<&[u8]> = lines.flat_map(members).collect();
+    let is = |coding: &[u8], name: &[u8]| coding.eq_ignore_ascii_case(name);
+    let chunks = codings.iter().filter(|coding| is(coding, b"chunked"));
+    let is_known = |coding: &&[u8]| CODINGS.iter().any(|name| is(coding, name));
+    chunks.count() > 1 || codings.iter().any(is_known)
 }
 
 /// Says on the next hop that `Upgrade` and `TE`, where they are there, are for it.

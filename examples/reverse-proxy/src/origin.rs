@@ -7,8 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{
-    COOKIE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, TRANSFER_ENCODING,
-    UPGRADE,
+    COOKIE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode, Version};
@@ -124,7 +123,6 @@ impl OriginService {
 #[derive(Clone, Copy, Debug)]
 struct Question {
     is_conditional: bool,
-    is_for_parts: bool,
 }
 
 impl Question {
@@ -132,19 +130,15 @@ impl Question {
         Self {
             is_conditional: fields.contains_key(IF_NONE_MATCH)
                 || fields.contains_key(IF_MODIFIED_SINCE),
-            is_for_parts: fields.contains_key(RANGE),
         }
     }
 
-    /// Whether a client can make anything of the answer: "not modified" and "a part" are none to who did not ask for
-    /// that, and a coding that is not undone here would pass for the body itself.
+    /// Whether a client can make anything of the answer: "not modified" is none to who did not ask for that, and a coding
+    /// that is not undone here would pass for the body itself. A part says that it is one.
     fn is_answered_by(self, response: &Response<Incoming>) -> bool {
-        let fits = match response.status() {
-            StatusCode::NOT_MODIFIED => self.is_conditional,
-            StatusCode::PARTIAL_CONTENT => self.is_for_parts,
-            _ => true,
-        };
-        let fits = fits && !hop_by_hop::is_coded(response.headers());
+        let is_unmodified = response.status() == StatusCode::NOT_MODIFIED;
+        let fits =
+            (self.is_conditional || !is_unmodified) && !hop_by_hop::is_coded(response.headers());
         if !fits {
             tracing::warn!(status = %response.status(), "the origin answers what it was not asked");
         }

@@ -41,6 +41,11 @@ impl RequestControl {
         control
     }
 
+    /// Whether it says anything that counts.
+    pub(crate) fn asks_for_anything(&self) -> bool {
+        *self != Self::default()
+    }
+
     fn apply(&mut self, directive: &Directive<'_>) {
         let seconds = directive.argument.and_then(delta_seconds);
         let shorter =

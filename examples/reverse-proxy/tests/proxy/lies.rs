@@ -70,7 +70,7 @@ async fn a_head_that_is_too_large_is_no_answer() {
 /// What cannot be undone here would reach clients as if it were the body itself.
 #[tokio::test]
 async fn a_transfer_coding_that_nobody_asked_for_is_no_answer() {
-    for codings in ["gzip, chunked", "gzip", "identity", "chunked, chunked"] {
+    for codings in ["gzip, chunked", "X-Gzip", "deflate", "chunked, chunked"] {
         let coded = format!("{OK}Transfer-Encoding: {codings}\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
         let house = once(vec![Step::Say(coded), Step::HangUp]).await;
         let answer = house.get("/").await;
@@ -81,13 +81,8 @@ async fn a_transfer_coding_that_nobody_asked_for_is_no_answer() {
 
 #[tokio::test]
 async fn what_answers_another_question_is_no_answer() {
-    for answer in [
-        "HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=60\r\nETag: \"a\"\r\n\r\n",
-        "HTTP/1.1 206 Partial Content\r\nCache-Control: max-age=60\r\nContent-Range: bytes 0-4/9\r\n\
-         Content-Length: 5\r\n\r\nhello",
-    ] {
-        assert_is_no_answer(answer.to_owned()).await;
-    }
+    let answer = "HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=60\r\nETag: \"a\"\r\n\r\n";
+    assert_is_no_answer(answer.to_owned()).await;
 }
 
 #[tokio::test]
