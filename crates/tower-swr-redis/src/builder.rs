@@ -10,11 +10,13 @@ use tower_swr_core::{Clock, HasherRng, Rng, Spawn, SystemClock, TokioSpawn};
 
 use crate::connection::{Dialer, Link, Ports};
 use crate::error::ConnectError;
-use crate::handle::Redis;
+use crate::handle::{Parts, Redis};
 use crate::invalidation::Log;
 use crate::keyspace::{Keyspace, NAME_RULE, is_name};
 use crate::lease::{Grounds, LeaseTimes};
+use crate::queue::Queue;
 use crate::store::Store;
+use crate::token::Tokens;
 
 /// The settings of a [`Redis`].
 #[must_use = "nothing is connected before `connect`"]
@@ -24,6 +26,7 @@ pub struct RedisBuilder {
     generation: Option<String>,
     lease: LeaseTimes,
     keep_at_most: Duration,
+    rescue_after: Duration,
     ports: Ports,
 }
 
@@ -41,6 +44,7 @@ impl RedisBuilder {
                 longest: Duration::from_secs(60),
             },
             keep_at_most: Duration::from_secs(7 * 24 * 60 * 60),
+            rescue_after: Duration::from_secs(90),
             ports: Ports {
                 clock: Arc::new(SystemClock::default()),
                 spawn: Arc::new(TokioSpawn),
@@ -84,6 +88,13 @@ impl RedisBuilder {
         self
     }
 
+    /// How long a worker may keep a refresh until it is taken for dead and the refresh is handed to another. Longer than any
+    /// call of the origin may take; default 90 s.
+    pub fn rescue_after(mut self, span: Duration) -> Self {
+        self.rescue_after = span;
+        self
+    }
+
     /// Where it reads the time and where it waits. Default the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.ports.clock = Arc::new(clock);
@@ -121,14 +132,28 @@ impl RedisBuilder {
         // A value that a lease has been held for is younger than the lease when it is written.
         let keep_stamps = self.keep_at_most.saturating_add(self.lease.longest);
         let log = Log::new(Arc::clone(&link), names.clone(), keep_stamps);
-        let channel = names.done();
-        let store = Store::new(Grounds {
-            link: Arc::clone(&link),
-            names,
-            times: self.lease,
-            keep_at_most: self.keep_at_most,
-        });
-        Ok(Redis::new(link, store, log, channel))
+        let tokens = Arc::new(Tokens::new(&*link.ports().rng));
+        let rescue_after = self.rescue_after;
+        Ok(Redis::new(Parts {
+            channel: names.done(),
+            queue: Queue::new(
+                Arc::clone(&link),
+                names.clone(),
+                rescue_after,
+                Arc::clone(&tokens),
+            ),
+            store: Store::new(
+                Grounds {
+                    link: Arc::clone(&link),
+                    names,
+                    times: self.lease,
+                    keep_at_most: self.keep_at_most,
+                },
+                tokens,
+            ),
+            log,
+            link,
+        }))
     }
 
     fn address(&self) -> Result<ConnectionInfo, ConnectError> {
@@ -159,6 +184,11 @@ impl RedisBuilder {
                 (SHORTEST_LEASE..=LONGEST_LEASE).contains(&ttl),
             ),
             ("max_lease", "must not be below the lease", ttl <= longest),
+            (
+                "rescue_after",
+                "must be 100 ms at least",
+                self.rescue_after >= SHORTEST_LEASE,
+            ),
             (
                 "keep_at_most",
                 "must be a millisecond at least",

@@ -9,7 +9,9 @@ use tower_swr_core::{FarError, FarHealth, FarStore};
 use crate::builder::RedisBuilder;
 use crate::connection::Link;
 use crate::error::ConnectError;
-use crate::invalidation::{Log, follow};
+use crate::invalidation::Log;
+use crate::queue::Queue;
+use crate::reader::follow;
 use crate::store::Store;
 use crate::supervisor::{supervise, until_closed};
 use crate::wakeup::listen;
@@ -27,10 +29,20 @@ pub(crate) struct Inner {
     pub(crate) link: Arc<Link>,
     pub(crate) store: Store,
     pub(crate) log: Arc<Log>,
+    pub(crate) queue: Queue,
     channel: String,
     /// Its end is the end of all tasks.
     closing: watch::Sender<()>,
     is_started: Arc<AtomicBool>,
+}
+
+/// What a handle is made of.
+pub(crate) struct Parts {
+    pub(crate) link: Arc<Link>,
+    pub(crate) store: Store,
+    pub(crate) log: Log,
+    pub(crate) queue: Queue,
+    pub(crate) channel: String,
 }
 
 /// How the server is doing, for people and for health checks.
@@ -120,12 +132,20 @@ impl Redis {
         }
     }
 
-    pub(crate) fn new(link: Arc<Link>, store: Store, log: Log, channel: String) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts {
+            link,
+            store,
+            log,
+            queue,
+            channel,
+        } = parts;
         let redis = Self {
             inner: Arc::new(Inner {
                 link,
                 store,
                 log: Arc::new(log),
+                queue,
                 channel,
                 closing: watch::Sender::default(),
                 is_started: Arc::default(),

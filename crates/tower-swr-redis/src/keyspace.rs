@@ -58,6 +58,16 @@ impl Keyspace {
         format!("{{{namespace}:{generation}:{primary}}}:{what}")
     }
 
+    /// A part of the queue of refreshes, all of which are in one place.
+    pub(crate) fn queue(&self, part: &str) -> String {
+        format!("{{{}:q}}:{part}", self.namespace)
+    }
+
+    /// Tells that a refresh of `key` waits or runs.
+    pub(crate) fn pending(&self, key: Digest) -> String {
+        self.queue(&format!("d:{key}"))
+    }
+
     /// The channel that tells who waits.
     pub(crate) fn done(&self) -> String {
         format!("{}:done", self.namespace)

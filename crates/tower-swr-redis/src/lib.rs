@@ -11,7 +11,8 @@
 //! # Ok::<_, tower_swr_redis::ConnectError>(()) }).expect("both are sound");
 //! ```
 //!
-//! A handle is a [`FarStore`](tower_swr_core::FarStore) and a [`FarLog`](tower_swr_core::FarLog). Nothing that goes wrong
+//! A handle is a [`FarStore`](tower_swr_core::FarStore), a [`FarLog`](tower_swr_core::FarLog) and the
+//! [`RemoteRefreshes`](tower_swr_core::RemoteRefreshes) of worker processes. Nothing that goes wrong
 //! with the server is ever worth a failed request: every step answers within its budget, and at once while the server is
 //! known to be away. Those who must know at once whether it is there ask [`Redis::ready`].
 //!
@@ -24,11 +25,14 @@
 //! | `<ns>:done` | a channel: what ends a wait |
 //! | `<ns>:inv` | a stream: what was invalidated, some 10,000 entries |
 //! | `<ns>:tag:{<34 hex digits>}` | where in the stream the last invalidation of a subject is |
+//! | `{<ns>:q}:s`, `:later`, `:dead` | streams of refreshes that wait and that were given up, and a set of those put off |
+//! | `{<ns>:q}:d:<32 hex digits>` | a refresh of this key waits or runs |
 //!
 //! `w1` is the wire format, so that two releases side by side do not overwrite each other. Nothing else is read or written,
 //! no key is searched for and nothing is flushed, so that others may use the same server. A user restricted by an ACL needs
 //! `~<ns>:* ~{<ns>:* &<ns>:*` and the commands `GET SET DEL EXISTS GETRANGE PTTL PEXPIRE EVALSHA SCRIPT|LOAD PUBLISH
-//! SUBSCRIBE PING TIME XADD XRANGE XREAD XINFO|STREAM INFO`.
+//! SUBSCRIBE PING TIME XADD XRANGE XREAD XINFO|STREAM INFO`; for the refreshes `XREADGROUP XGROUP|CREATE XACK XDEL XPENDING
+//! XAUTOCLAIM ZADD ZREM ZRANGEBYSCORE`, too.
 //!
 //! # What to set on the server
 //!
@@ -46,11 +50,14 @@ mod handle;
 mod invalidation;
 mod keyspace;
 mod lease;
+mod queue;
+mod reader;
 mod record;
 
 mod script;
 mod store;
 mod supervisor;
+mod token;
 mod wakeup;
 
 pub use builder::RedisBuilder;

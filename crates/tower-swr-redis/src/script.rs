@@ -102,4 +102,67 @@ scripts! {
         local after = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])
         return {facts['last-generated-id'], whole, there, after}
     ";
+
+    /// KEYS pending, stream. ARGV token, ms, most entries, key, payload. A refresh of the key is pending: 0. Otherwise it is
+    /// queued, and 1.
+    ENQUEUE = r"
+        if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
+            return 0
+        end
+        redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'k', ARGV[4], 't', ARGV[1], 'a', '0', 'p', ARGV[5])
+        return 1
+    ";
+
+    /// KEYS stream, pending. ARGV group, entry, token. The entry is gone, and so is what says that it is pending, if it
+    /// says that of this entry.
+    DONE = r"
+        redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+        redis.call('XDEL', KEYS[1], ARGV[2])
+        if redis.call('GET', KEYS[2]) == ARGV[3] then
+            redis.call('DEL', KEYS[2])
+        end
+        return 1
+    ";
+
+    /// KEYS stream, pending, set of those put off. ARGV group, entry, token, ms to wait, ms to be pending, what to put off.
+    /// Whoever still holds the entry puts it off; who does not changes nothing, and 0.
+    RETRY = r"
+        if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then
+            return 0
+        end
+        redis.call('XDEL', KEYS[1], ARGV[2])
+        local now = redis.call('TIME')
+        redis.call('ZADD', KEYS[3], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[4], ARGV[6])
+        if redis.call('GET', KEYS[2]) == ARGV[3] then
+            redis.call('PEXPIRE', KEYS[2], ARGV[5])
+        end
+        return 1
+    ";
+
+    /// KEYS stream, pending, dead letters. ARGV group, entry, token, key, payload. The entry is among the dead, a thousand
+    /// of which are kept.
+    BURY = r"
+        if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then
+            return 0
+        end
+        redis.call('XDEL', KEYS[1], ARGV[2])
+        redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'k', ARGV[4], 'p', ARGV[5])
+        if redis.call('GET', KEYS[2]) == ARGV[3] then
+            redis.call('DEL', KEYS[2])
+        end
+        return 1
+    ";
+
+    /// KEYS set of those put off, stream. ARGV most entries. Up to a hundred whose time has come are back in line; how many.
+    /// What is put off is the key in 16 bytes, the token in 24, the attempts in one, and the payload.
+    PROMOTE = r"
+        local now = redis.call('TIME')
+        local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now[1] * 1000 + math.floor(now[2] / 1000), 'LIMIT', 0, 100)
+        for _, job in ipairs(due) do
+            redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*', 'k', string.sub(job, 1, 16),
+                't', string.sub(job, 17, 40), 'a', string.byte(job, 41), 'p', string.sub(job, 42))
+            redis.call('ZREM', KEYS[1], job)
+        end
+        return #due
+    ";
 }

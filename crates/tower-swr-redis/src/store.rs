@@ -1,7 +1,6 @@
 //! Values, and who may replace them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use crate::connection::GET_BUDGET;
 use crate::handle::Redis;
 use crate::lease::{Grounds, RedisLease, millis};
 use crate::script::ACQUIRE;
+use crate::token::Tokens;
 use crate::wakeup::{Registration, Wakeups};
 
 /// The longest time until a process that waits looks for itself, without what chance adds to it.
@@ -26,30 +26,16 @@ const JITTER: Duration = Duration::from_millis(50);
 pub(crate) struct Store {
     grounds: Arc<Grounds>,
     pub(crate) wakeups: Arc<Wakeups>,
-    /// Drawn once: with a count behind it, a token that nobody else has.
-    node: [u8; 16],
-    tokens: AtomicU64,
+    tokens: Arc<Tokens>,
 }
 
 impl Store {
-    pub(crate) fn new(grounds: Grounds) -> Self {
-        let rng = &grounds.link.ports().rng;
-        let mut node = [0; 16];
-        for four in node.chunks_exact_mut(4) {
-            let drawn = (rng.roll() * f64::from(u32::MAX)) as u32;
-            four.copy_from_slice(&drawn.to_le_bytes());
-        }
+    pub(crate) fn new(grounds: Grounds, tokens: Arc<Tokens>) -> Self {
         Self {
             grounds: Arc::new(grounds),
             wakeups: Arc::default(),
-            node,
-            tokens: AtomicU64::new(0),
+            tokens,
         }
-    }
-
-    fn token(&self) -> Vec<u8> {
-        let count = self.tokens.fetch_add(1, Ordering::Relaxed);
-        [&self.node[..], &count.to_le_bytes()].concat()
     }
 
     async fn get(&self, key: &FarKey) -> Result<Option<FarValue>, FarError> {
@@ -71,7 +57,7 @@ impl Store {
             link, names, times, ..
         } = &*self.grounds;
         let registration = self.wakeups.register(key);
-        let mut lease = RedisLease::claim(&self.grounds, key, self.token());
+        let mut lease = RedisLease::claim(&self.grounds, key, self.tokens.next());
         let have = have.as_ref().map_or(&[][..], |version| version.as_bytes());
         let mut script = ACQUIRE.prepare_invoke();
         script.key(names.value(key)).key(lease.mutex());

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::support::{Server, connected, pass, ready};
-use tower_swr_core::testing::{LeaseSpan, far_store_contract, lease_contract, log_contract};
+use tower_swr_core::testing::{
+    LeaseSpan, far_store_contract, lease_contract, log_contract, remote_queue_contract,
+};
 use tower_swr_redis::Redis;
 
 #[tokio::test]
@@ -41,4 +43,14 @@ async fn the_log_keeps_the_contract() {
         connected(&server.url()).await,
     );
     log_contract([(&one, &one), (&other, &other)]).await;
+}
+
+#[tokio::test]
+async fn the_queue_keeps_the_contract() {
+    let server = Server::start();
+    let (one, other) = (
+        connected(&server.url()).await,
+        connected(&server.url()).await,
+    );
+    remote_queue_contract([&one, &other], pass).await;
 }

@@ -9,6 +9,7 @@ mod connection;
 mod contracts;
 mod leases;
 mod log;
+mod queue;
 mod refusals;
 mod settings;
 mod support;

@@ -1,13 +1,17 @@
 //! Servers that answer and are of no use.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use crate::support::{
-    Server, body, commit, connected, eventually, in_time, key, lead, purge, ready,
+    Server, body, commit, connected, eventually, in_time, key, lead, pass, purge, ready,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use tower_swr_core::{Committed, FarError, FarHealth, FarLog, FarStore, Recorded};
+use tower_swr_core::{
+    Committed, Enqueued, FarError, FarHealth, FarLog, FarStore, Recorded, RemoteJob,
+    RemoteRefreshes,
+};
 use tower_swr_redis::Redis;
 
 #[tokio::test]
@@ -84,7 +88,9 @@ async fn who_may_not_run_a_command_is_told_so() {
 async fn the_permissions_that_the_documentation_names_are_enough() {
     let server = Server::start();
     let commands = "+get +set +del +exists +getrange +pttl +pexpire +evalsha +script|load +publish \
-                    +subscribe +ping +time +xadd +xrange +xread +xinfo|stream +info";
+                    +subscribe +ping +time +xadd +xrange +xread +xinfo|stream +info \
+                    +xreadgroup +xgroup|create +xack +xdel +xpending +xautoclaim +zadd +zrem \
+                    +zrangebyscore";
     let rules = [
         "ACL", "SETUSER", "app", "on", ">secret", "~swr:*", "~{swr:*", "&swr:*",
     ];
@@ -101,6 +107,18 @@ async fn the_permissions_that_the_documentation_names_are_enough() {
     let purged = redis.invalidate(purge("/a")).await;
     assert!(matches!(purged, Recorded::Done(_)));
     assert_eq!(body(&redis, &key).await, None);
+    let job = || RemoteJob::new(&key, "a job");
+    for _ in 0..2 {
+        let queued = redis.enqueue(job()).await;
+        assert_eq!(queued, Ok(Enqueued::Queued));
+        let mut taken = redis.take(1).await.expect("an answer");
+        let job = taken.pop().expect("a job");
+        assert_eq!(redis.retry(job, Duration::from_millis(1)).await, Ok(()));
+        pass(Duration::from_millis(5)).await;
+        let mut taken = redis.take(1).await.expect("an answer");
+        let job = taken.pop().expect("the same job");
+        assert_eq!(redis.done(job).await, Ok(()));
+    }
     assert_eq!(redis.health(), FarHealth::Up);
 }
 

@@ -35,6 +35,7 @@ fn a_setting_that_is_wrong_is_named() {
         ("generation", builder().generation("")),
         ("lease", builder().lease(millis(99))),
         ("max_lease", builder().max_lease(millis(4999))),
+        ("rescue_after", builder().rescue_after(millis(99))),
         ("keep_at_most", builder().keep_at_most(Duration::ZERO)),
     ];
     for (setting, builder) in wrong {
