@@ -31,6 +31,7 @@ pub struct RedisBuilder {
 }
 
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+/// What lasts longer is taken for no lease of ours: see the script.
 const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
 
 impl RedisBuilder {

@@ -106,6 +106,8 @@ pub(crate) struct Link {
     /// What the server refuses to do although it answers.
     complaint: Mutex<Option<FarError>>,
     has_complaint: AtomicBool,
+    /// How many connections there have been.
+    numbered: AtomicU64,
     /// Steps in a row that had no answer.
     timeouts: AtomicU32,
     /// The server's milliseconds less the clock's.
@@ -150,6 +152,7 @@ impl Link {
             changed: watch::Sender::default(),
             complaint: Mutex::default(),
             has_complaint: AtomicBool::new(false),
+            numbered: AtomicU64::new(0),
             timeouts: AtomicU32::new(0),
             offset: AtomicI64::new(0),
             knows_offset: AtomicBool::new(false),
@@ -241,8 +244,10 @@ impl Link {
     }
 
     /// Connected anew.
-    pub(crate) fn come_up(&self, connection: Connection, number: u64) {
+    pub(crate) fn come_up(&self, connection: Connection) {
+        let number = self.numbered.fetch_add(1, Ordering::Relaxed);
         self.timeouts.store(0, Ordering::Relaxed);
+        self.complain(None);
         self.replace(|_| Some(State::Up { connection, number }));
         tracing::info!("connected");
     }

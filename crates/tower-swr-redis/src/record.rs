@@ -133,6 +133,8 @@ impl State {
         }
         self.forget_stamps(since);
         self.read = since;
+        // A server that has forgotten may count from an earlier place.
+        self.recorded = LogPosition::ORIGIN;
     }
 
     /// From here on, what was born before `since` has to be asked about.

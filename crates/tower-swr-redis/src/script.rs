@@ -16,6 +16,7 @@ macro_rules! scripts {
 scripts! {
     /// KEYS value, mutex. ARGV token, time to live in ms, version seen (or nothing).
     /// Another version is there: `{2, 0}`. The mutex was free and holds the token now: `{1, 0}`. Otherwise `{0, ms left}`.
+    /// What does not run out within an hour is no mutex of ours, and counts as free.
     ACQUIRE = r"
         local there = ''
         local head = redis.pcall('GETRANGE', KEYS[1], 0, 15)
@@ -28,7 +29,12 @@ scripts! {
         if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
             return {1, 0}
         end
-        return {0, redis.call('PTTL', KEYS[2])}
+        local left = redis.call('PTTL', KEYS[2])
+        if left < 0 or left > 3600000 then
+            redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+            return {1, 0}
+        end
+        return {0, left}
     ";
 
     /// KEYS mutex. ARGV token, ms. The mutex holds the token: it lasts that long from now, and 1. Otherwise 0.

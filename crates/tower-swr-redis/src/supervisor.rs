@@ -35,12 +35,10 @@ pub(crate) async fn until_closed(
 }
 
 pub(crate) async fn supervise(link: Arc<Link>) {
-    let mut number = 0;
     loop {
-        number += 1;
         match connect(&link).await {
             Ok(connection) => {
-                link.come_up(connection, number);
+                link.come_up(connection);
                 watch_over(&link).await;
             }
             Err(reason) => {

@@ -28,8 +28,8 @@ use crate::far::{FarError, FarFuture, FarSubject};
 pub trait FarLog: Debug + Send + Sync + 'static {
     /// Records that `invalidation` took place, after its key's value and lease, if it is one of a key, are gone.
     ///
-    /// It never fails: what could not be recorded is [`Recorded::Queued`] and sent on recovery, before anything else is
-    /// read from the far side. Until then [`admits`](Self::admits) counts it as recorded on this node.
+    /// It never fails: what could not be recorded is [`Recorded::Queued`] and sent on recovery. Until it is sent,
+    /// [`admits`](Self::admits) counts it as recorded on this node.
     ///
     /// # Cancel safety
     ///
@@ -92,8 +92,9 @@ impl LogPosition {
     pub const ORIGIN: Self = Self { major: 0, minor: 0 };
 }
 
-/// One reader of the log. Begins with [`LogEvent::Replayed`] as soon as the node has read what is recorded; until then the
-/// node may have missed something.
+/// One reader of the log. Begins with [`LogEvent::Replayed`], at once where the node has read what is recorded and as soon
+/// as it has where it has not; [`LogEvent::HistoryLost`] takes its place where the node reads the log for the first time,
+/// since nobody knows what it kept before. Until then the node may have missed something.
 pub trait LogFollower: Debug + Send + 'static {
     /// The next event. Never ends: while the far side is away there is none.
     ///

@@ -135,3 +135,22 @@ async fn a_large_value_comes_back_byte_by_byte() {
     let server_now = redis.server_now().expect("it has told its time");
     assert!(server_now >= found.read_at);
 }
+
+#[tokio::test]
+async fn a_mutex_that_others_left_behind_holds_nothing_up() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    let key = key("/a");
+    let mutex = format!("{{swr:w1:{}}}:refresh", key.primary());
+    for others in [
+        &["SET", &mutex, "for ever"][..],
+        &["SET", &mutex, "for days", "EX", "100000"],
+    ] {
+        let _: String = server.ask(others);
+        let lease = lead(&redis, &key, None).await;
+        assert_eq!(lease.release().await, Ok(()));
+    }
+    let _: u64 = server.ask(&["LPUSH", &mutex, "a list"]);
+    let lease = lead(&redis, &key, None).await;
+    assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
+}
