@@ -54,8 +54,6 @@ struct Reader<'a> {
 /// What is in the stream behind a position.
 struct History {
     last: LogPosition,
-    /// Nothing was ever trimmed.
-    is_whole: bool,
     /// The position itself is still there.
     is_there: bool,
     entries: Vec<Entry>,
@@ -78,58 +76,45 @@ impl Reader<'_> {
     async fn try_read_on(&mut self, server: &mut Option<String>) -> Result<Infallible, FarError> {
         let now = self.replication_id().await?;
         let is_same = *server == Some(now.clone());
-        let is_kept = self.catch_up(is_same).await?;
+        self.catch_up(is_same).await?;
         *server = Some(now);
-        let event = match is_kept {
-            true => LogEvent::Replayed,
-            false => LogEvent::HistoryLost,
-        };
-        self.log.record.change(|state| {
-            state.come_up(event);
-        });
         loop {
             self.send_queued().await;
             let entries = self.next_entries().await?;
             // So many at once: there may be more that were trimmed before they were read.
-            if entries.len() < PAGE {
-                self.apply(entries, true);
-            } else if !self.catch_up(true).await? {
-                let lost = LogEvent::HistoryLost;
-                self.log.record.change(|state| state.come_up(lost));
+            match entries.len() < PAGE {
+                true => self.apply(entries, true),
+                false => self.catch_up(true).await?,
             }
         }
     }
 
-    /// Reads what was recorded since, and tells it. False where that cannot be told: then the record knows no more than
-    /// what the stream still holds.
-    async fn catch_up(&mut self, is_same: bool) -> Result<bool, FarError> {
+    /// Reads what was recorded since, and tells it. Where that is not there any more, the record begins again with what the
+    /// stream still holds.
+    async fn catch_up(&mut self, is_same: bool) -> Result<(), FarError> {
         let read = self.log.record.state().read;
         let mut page = self.history(read).await?;
-        let misses_none = page.last == read || page.is_there || page.is_whole;
-        let is_kept = is_same && page.last >= read && misses_none;
+        // Entries go from the oldest, so where this one is, all later ones are.
+        let is_kept = is_same && (page.last == read || page.is_there);
         if !is_kept {
             page = self.history(LogPosition::ORIGIN).await?;
             let first = page
                 .entries
                 .first()
                 .map_or(page.last, |entry| entry.position);
-            let since = match page.is_whole {
-                true => LogPosition::ORIGIN,
-                false => first,
-            };
-            self.log.record.change(|state| state.begin_again(since));
+            self.log.record.change(|state| state.begin_again(first));
         }
         loop {
             let is_last = page.entries.len() < PAGE;
             let last = page.last;
             self.apply(page.entries, is_kept);
             if is_last {
-                self.log.record.state().read = last;
-                return Ok(is_kept);
+                self.log.record.change(|state| state.come_up(last));
+                return Ok(());
             }
             let read = self.log.record.state().read;
             page = self.history(read).await?;
-            if !page.is_there && !page.is_whole {
+            if !page.is_there {
                 return Err(FarError::Unexpected { step: "XRANGE" });
             }
         }
@@ -196,14 +181,14 @@ impl Reader<'_> {
         let mut script = HISTORY.prepare_invoke();
         script.key(self.log.names.log()).arg(id(after)).arg(PAGE);
         let answer = script.invoke_async(&mut self.connection);
-        let answer: RedisResult<(String, u8, u8, StreamRangeReply)> =
+        let answer: RedisResult<(String, u8, StreamRangeReply)> =
             self.log.link.ports().within(STEP_BUDGET, answer).await?;
         let step = "XRANGE";
         let answer = answer.map_err(|error| far_error(&error, step))?;
-        let (last, is_whole, is_there, entries) = answer;
+        let (last, is_there, entries) = answer;
         Ok(History {
             last: position(&last).ok_or(FarError::Unexpected { step })?,
-            is_whole: is_whole == 1,
+
             is_there: is_there == 1,
             entries: entries.ids.iter().filter_map(entry).collect(),
         })

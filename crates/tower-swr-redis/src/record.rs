@@ -26,6 +26,8 @@ pub(crate) struct State {
     dropped: u64,
     /// Up: it is in reach and has been read.
     pub(crate) health: FarHealth,
+    /// Something was missed that followers have not been told of yet.
+    has_lost_history: bool,
     /// How far it has been read.
     pub(crate) read: LogPosition,
     /// The last that this node has recorded itself.
@@ -43,6 +45,8 @@ impl Default for State {
             events: VecDeque::new(),
             dropped: 0,
             health: FarHealth::Connecting,
+            // Nobody knows what was kept before the first contact.
+            has_lost_history: true,
             read: LogPosition::ORIGIN,
             recorded: LogPosition::ORIGIN,
             known_since: LogPosition::ORIGIN,
@@ -79,10 +83,15 @@ impl Record {
 }
 
 impl State {
-    /// It has been read up to now; `event` says what followers have to make of it.
-    pub(crate) fn come_up(&mut self, event: LogEvent) {
-        self.health = FarHealth::Up;
-        self.tell(event);
+    /// It has been read to its end, which is `at`.
+    pub(crate) fn come_up(&mut self, at: LogPosition) {
+        self.read = at.max(self.read);
+        let was = std::mem::replace(&mut self.health, FarHealth::Up);
+        if std::mem::take(&mut self.has_lost_history) {
+            self.tell(LogEvent::HistoryLost);
+        } else if !was.is_up() {
+            self.tell(LogEvent::Replayed);
+        }
     }
 
     /// It is out of reach. True where it was not before.
@@ -130,7 +139,9 @@ impl State {
     pub(crate) fn begin_again(&mut self, since: LogPosition) {
         if self.health.is_up() {
             self.health = FarHealth::Connecting;
+            self.tell(LogEvent::Suspect);
         }
+        self.has_lost_history = true;
         self.forget_stamps(since);
         self.read = since;
         // A server that has forgotten may count from an earlier place.
@@ -225,6 +236,27 @@ mod tests {
         assert_eq!(state.next_event(&mut heard), Some(LogEvent::HistoryLost));
         assert_eq!(state.next_event(&mut heard), None);
         state.tell(LogEvent::Replayed);
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::Replayed));
+    }
+
+    #[test]
+    fn a_loss_is_told_once_it_is_over_however_often_the_reading_failed() {
+        let mut state = State::default();
+        let mut heard = state.told();
+        state.come_up(at(1));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::HistoryLost));
+        assert!(state.go_down(FarError::Unavailable));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::Suspect));
+        state.begin_again(at(5));
+        assert!(!state.go_down(FarError::Unavailable));
+        assert_eq!(state.next_event(&mut heard), None);
+        state.come_up(at(6));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::HistoryLost));
+        state.come_up(at(7));
+        assert_eq!(state.next_event(&mut heard), None, "nothing was missed");
+        state.go_down(FarError::Unavailable);
+        state.come_up(at(7));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::Suspect));
         assert_eq!(state.next_event(&mut heard), Some(LogEvent::Replayed));
     }
 

@@ -92,21 +92,22 @@ scripts! {
         return 1
     ";
 
-    /// KEYS stream. ARGV position, count. `{last position ever, nothing was ever trimmed, position is still there,
-    /// entries after it}`.
+    /// KEYS stream. ARGV position, count. `{last position ever, position is still there, entries after it}`. A stream that
+    /// is not there begins with an entry that says nothing, so that there is a position before which nothing is known.
     HISTORY = r"
         if redis.call('EXISTS', KEYS[1]) == 0 then
-            return {'0-0', 1, 0, {}}
+            redis.call('XADD', KEYS[1], '*', 'b', '')
         end
         local about = redis.call('XINFO', 'STREAM', KEYS[1])
-        local facts = {}
+        local last = ''
         for at = 1, #about, 2 do
-            facts[about[at]] = about[at + 1]
+            if about[at] == 'last-generated-id' then
+                last = about[at + 1]
+            end
         end
-        local whole = facts['entries-added'] == facts['length'] and 1 or 0
         local there = #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])
         local after = redis.call('XRANGE', KEYS[1], '(' .. ARGV[1], '+', 'COUNT', ARGV[2])
-        return {facts['last-generated-id'], whole, there, after}
+        return {last, there, after}
     ";
 
     /// KEYS pending, stream. ARGV token, ms, most entries, key, payload. A refresh of the key is pending: 0. Otherwise it is

@@ -60,6 +60,15 @@ async fn a_gap_is_read_again() {
 
 #[tokio::test]
 async fn a_gap_that_was_trimmed_loses_the_history() {
+    a_gap_that_cannot_be_told(&["XTRIM", "swr:inv", "MAXLEN", "0"]).await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_evicted_loses_the_history() {
+    a_gap_that_cannot_be_told(&["DEL", "swr:inv"]).await;
+}
+
+async fn a_gap_that_cannot_be_told(lose: &[&str]) {
     let server = Server::start();
     let proxy = Proxy::to(server.port).await;
     let (here, there) = (
@@ -73,7 +82,7 @@ async fn a_gap_that_was_trimmed_loses_the_history() {
     proxy.cut();
     assert_eq!(hear(&mut *told).await, LogEvent::Suspect);
     done(&here, scope("missed")).await;
-    let _: u64 = server.ask(&["XTRIM", "swr:inv", "MAXLEN", "0"]);
+    let _: u64 = server.ask(lose);
     proxy.heal();
     assert_eq!(hear(&mut *told).await, LogEvent::HistoryLost);
     ready(&there).await;
@@ -82,6 +91,12 @@ async fn a_gap_that_was_trimmed_loses_the_history() {
     let admitted = there.admits(born, &subjects[..1]).await;
     assert_eq!(admitted, Ok(false));
     assert_eq!(there.admits(born, &subjects[1..]).await, Ok(true));
+    let position = done(&here, scope("later")).await;
+    let expected = LogEvent::Invalidated {
+        invalidation: scope("later"),
+        position,
+    };
+    assert_eq!(hear(&mut *told).await, expected);
 }
 
 #[tokio::test]
