@@ -296,6 +296,11 @@ impl KeyRef<'_> {
         Subject::of(&self.text[..scope])
     }
 
+    /// The texts that name what this key is purged with, from wide to narrow.
+    pub(crate) fn subject_texts(&self) -> [&[u8]; SUBJECTS] {
+        self.ends.map(|end| &self.text[..end])
+    }
+
     /// All that this key is purged with, from wide to narrow.
     pub(crate) fn subjects(&self) -> [Subject; SUBJECTS] {
         self.ends.map(|end| Subject::of(&self.text[..end]))

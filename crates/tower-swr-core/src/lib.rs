@@ -31,6 +31,7 @@ mod cache;
 mod clock;
 mod decision;
 mod entry;
+mod far;
 #[cfg_attr(
     not(tower_swr_loom),
     allow(unreachable_pub, reason = "public for the model of all interleavings")
@@ -50,6 +51,7 @@ mod sync;
 mod tags;
 #[cfg(feature = "test-util")]
 pub mod testing;
+pub mod wire;
 
 pub use cache::{
     Answer, Beside, Cache, CacheBuilder, CacheStats, Ending, Fate, Fetched, Fill, FlightPolicy,
@@ -59,6 +61,11 @@ pub use cache::{
 pub use clock::{Clock, Moment, Sleep, SystemClock};
 pub use decision::Mode;
 pub use entry::Entry;
+pub use far::{
+    Acquired, Committed, Digest, Enqueued, FarError, FarFuture, FarHealth, FarKey, FarLog,
+    FarStore, FarSubject, FarValue, FarWrite, Invalidation, Lease, LogEvent, LogFollower,
+    LogPosition, Recorded, RemoteJob, RemoteRefreshes, ServerTime, TakenJob, Version, Wait, Woken,
+};
 // For the model of all interleavings. Elsewhere they are not public: their tables hash nothing but our own keys.
 #[cfg(tower_swr_loom)]
 pub use flight::{Flights, Join, Landing, Leader, Waiter};

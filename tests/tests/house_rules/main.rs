@@ -57,6 +57,8 @@ const READING_ORDER: &[&str] = &[
     "decision",
     "flight",
     "store",
+    "far",
+    "wire",
     "origin_calls",
     "queue",
     "observe",

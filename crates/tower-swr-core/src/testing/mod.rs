@@ -14,12 +14,17 @@
 
 mod clock;
 mod contracts;
+mod far;
 mod observe;
 mod rng;
 mod spawn;
 
 pub use clock::ManualClock;
 pub use contracts::{clock_contract, rng_contract, spawn_contract};
+pub use far::{
+    FarFault, FarNode, FarServer, LeaseSpan, far_store_contract, lease_contract, log_contract,
+    remote_queue_contract,
+};
 pub use observe::{Heard, RecordingObserver};
 pub use rng::ScriptedRng;
 pub use spawn::ManualSpawn;

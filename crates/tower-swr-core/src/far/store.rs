@@ -1,0 +1,83 @@
+use std::fmt::Debug;
+
+use bytes::Bytes;
+
+use crate::far::{Acquired, FarError, FarFuture, FarHealth, FarKey, ServerTime, Version};
+
+/// A store that several processes share, and the mutex that decides which of them calls the origin.
+///
+/// The way of a request: [`get`](Self::get); where that brings nothing or something stale,
+/// [`acquire`](Self::acquire) with the version that was seen; then call the origin and commit, or take the newer value,
+/// or wait and ask again.
+///
+/// Every step answers within the implementation's budget for it, with [`FarError`] where it could not be done in time,
+/// and at once where the far side is known to be away.
+///
+/// ```
+/// use tower_swr_core::testing::FarServer;
+/// use tower_swr_core::{Acquired, FarError, FarKey, FarStore, FarWrite, KeyText};
+///
+/// # tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+/// let store = FarServer::default().node();
+/// let key = FarKey::new(KeyText::new("answers").key());
+///
+/// assert!(store.get(&key).await?.is_none());
+/// let Acquired::Lead(lease) = store.acquire(&key, None).await? else {
+///     panic!("nobody else is there");
+/// };
+/// let blob = "what the origin said".into(); // in truth a `tower_swr_core::wire::Frame`
+/// lease.commit(vec![FarWrite::new(key.clone(), blob)]).await?;
+/// assert!(store.get(&key).await?.is_some());
+/// # Ok::<_, FarError>(()) }).expect("the far side answers");
+/// ```
+pub trait FarStore: Debug + Send + Sync + 'static {
+    /// What is kept under `key`. Whether it is sound is not looked at: see [`wire`](crate::wire).
+    ///
+    /// # Errors
+    ///
+    /// Where the far side did not answer in time, or not with a value.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any time.
+    fn get<'a>(&'a self, key: &'a FarKey) -> FarFuture<'a, Result<Option<FarValue>, FarError>>;
+
+    /// Asks to be the one who calls the origin for `key`, having seen the version `have` there (none: no value of ours).
+    ///
+    /// # Errors
+    ///
+    /// Where the far side did not answer in time. The caller may then call the origin all the same; its value is not
+    /// kept on the far side.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any time: a lease that was given meanwhile is given back.
+    fn acquire<'a>(
+        &'a self,
+        key: &'a FarKey,
+        have: Option<Version>,
+    ) -> FarFuture<'a, Result<Acquired, FarError>>;
+
+    /// What the server's clock says now, as far as this node knows. None before it was first reached.
+    fn server_now(&self) -> Option<ServerTime>;
+
+    /// How it is doing.
+    fn health(&self) -> FarHealth;
+}
+
+/// What was found under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FarValue {
+    /// The value as it was committed: see [`wire`](crate::wire). A slice of what came over the wire, not a copy.
+    pub blob: Bytes,
+    /// When it was read, by the server's clock: with what is written in the value, this gives its age.
+    pub read_at: ServerTime,
+}
+
+impl FarValue {
+    /// What to name to [`FarStore::acquire`] when this value will not do.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        Version::read_from(&self.blob)
+    }
+}

@@ -1,0 +1,333 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::far::{
+    Acquired, Committed, Enqueued, FarError, FarKey, FarLog, FarStore, FarSubject, FarWrite,
+    Invalidation, Lease, LogEvent, LogFollower, LogPosition, Recorded, RemoteJob, RemoteRefreshes,
+    TakenJob, Version,
+};
+use crate::key::{Key, KeyText};
+use crate::lifetime::Lifetime;
+use crate::testing::LeaseSpan;
+use crate::wire::{Frame, MAX_BYTES};
+
+const STEP: Duration = Duration::from_millis(10);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Checks that what one of `nodes` commits the other gets, that there is one leader at a time, and that a version tells a
+/// value from its successor. Writes under the scope `far_store_contract`. `pass` lets the given time pass.
+///
+/// # Panics
+///
+/// Where the contract is broken.
+pub async fn far_store_contract(nodes: [&dyn FarStore; 2], mut pass: impl AsyncFnMut(Duration)) {
+    let [one, other] = nodes;
+    let primary = near_key("far_store_contract", b"/a");
+    let key = FarKey::new(primary.borrowed());
+
+    assert_eq!(one.get(&key).await, Ok(None), "nothing is there yet");
+    let lease = lead(one, &key, None).await;
+    assert!(lease.is_held(), "a lease is held once it is given");
+    assert_waits(other, &key, None).await;
+    let first = commit(lease, &[&key], b"first").await;
+
+    let found = other.get(&key).await.expect("an answer");
+    let found = found.expect("what the other node has committed");
+    assert_eq!(found.version(), Some(first.0), "the version of the lease");
+    assert_eq!(found.blob, first.1, "the very bytes");
+    assert!(one.server_now().is_some(), "the server has told its time");
+    let acquired = other.acquire(&key, None).await;
+    assert!(
+        matches!(acquired, Ok(Acquired::Newer)),
+        "a value that was not seen is newer"
+    );
+
+    let lease = lead(other, &key, Some(first.0)).await;
+    let second = commit(lease, &[&key], b"second").await;
+    assert_ne!(first.0, second.0, "every commit has a version of its own");
+    let acquired = one.acquire(&key, Some(first.0)).await;
+    assert!(
+        matches!(acquired, Ok(Acquired::Newer)),
+        "the version that was seen is no longer there"
+    );
+
+    variants(nodes, &primary, second.0).await;
+    values_run_out(one, &mut pass).await;
+}
+
+async fn variants([one, other]: [&dyn FarStore; 2], primary: &Key, have: Version) {
+    let key = FarKey::new(primary.borrowed());
+    let mut text = primary.borrowed().to_text();
+    text.push(b"gzip");
+    let variant = FarKey::variant(primary.borrowed(), text.key());
+    let lease = lead(one, &key, Some(have)).await;
+    let of_variant = lead(other, &variant, None).await;
+    drop(of_variant);
+    let written = commit(lease, &[&key, &variant], b"both").await;
+    for key in [&key, &variant] {
+        let found = other.get(key).await.expect("an answer");
+        let version = found.expect("both are written").version();
+        assert_eq!(version, Some(written.0));
+    }
+
+    let foreign = FarKey::new(near_key("far_store_contract", b"/foreign").borrowed());
+    let lease = lead(one, &key, Some(written.0)).await;
+    let outcome = lease
+        .commit(vec![FarWrite::new(foreign, Bytes::new())])
+        .await;
+    assert_eq!(
+        outcome,
+        Err(FarError::ForeignKey),
+        "a lease does not fence the value of another key"
+    );
+}
+
+async fn values_run_out(one: &dyn FarStore, pass: &mut impl AsyncFnMut(Duration)) {
+    let key = FarKey::new(near_key("far_store_contract", b"/short").borrowed());
+    let lease = lead(one, &key, None).await;
+    let write = FarWrite::new(key.clone(), frame(&*lease, &key, b"short"));
+    let outcome = lease.commit(vec![write.keep_for(STEP)]).await;
+    assert_eq!(outcome, Ok(Committed::Stored));
+    pass(5 * STEP).await;
+    assert_eq!(one.get(&key).await, Ok(None), "it was kept for {STEP:?}");
+}
+
+/// Checks that a lease is given back by release and by drop, is renewed while it lives, runs out in the end, and that its
+/// commit is refused then. `nodes` must ask for leases of `span`. Writes under the scope `lease_contract`.
+///
+/// # Panics
+///
+/// Where the contract is broken.
+pub async fn lease_contract(
+    nodes: [&dyn FarStore; 2],
+    span: LeaseSpan,
+    mut pass: impl AsyncFnMut(Duration),
+) {
+    let [one, other] = nodes;
+    let key = |path: &[u8]| FarKey::new(near_key("lease_contract", path).borrowed());
+
+    let released = key(b"/released");
+    let lease = lead(one, &released, None).await;
+    assert_waits(other, &released, None).await;
+    assert_eq!(lease.release().await, Ok(()));
+    drop(lead(other, &released, None).await);
+
+    let dropped = key(b"/dropped");
+    drop(lead(one, &dropped, None).await);
+    let limit = span.ttl / 2;
+    drop(lead_within(other, &dropped, limit, &mut pass).await);
+
+    let renewed = key(b"/renewed");
+    let lease = lead(one, &renewed, None).await;
+    let mut passed = Duration::ZERO;
+    while passed < 3 * span.ttl {
+        pass(span.ttl / 4).await;
+        passed += span.ttl / 4;
+        assert_waits(other, &renewed, None).await;
+    }
+    assert!(lease.is_held(), "it is renewed while it lives");
+    commit(lease, &[&renewed], b"slow").await;
+
+    let late = key(b"/late");
+    let lease = lead(one, &late, None).await;
+    pass(span.longest).await;
+    let next = lead_within(other, &late, 3 * span.ttl, &mut pass).await;
+    let write = FarWrite::new(late.clone(), frame(&*lease, &late, b"late"));
+    let outcome = lease.commit(vec![write.clone()]).await;
+    assert_eq!(outcome, Ok(Committed::Refused), "another leads meanwhile");
+    assert_eq!(other.get(&late).await, Ok(None), "nothing was written");
+    let newer = commit(next, &[&late], b"newer").await;
+    let found = one.get(&late).await.expect("an answer");
+    assert_eq!(found.expect("the newer value").version(), Some(newer.0));
+}
+
+/// Checks that an invalidation takes away value and lease, is told to every node, and is what values are measured by.
+/// The two of `nodes` are nodes of one far side that nothing else uses. Writes under the scope `log_contract`.
+///
+/// # Panics
+///
+/// Where the contract is broken.
+pub async fn log_contract(nodes: [(&dyn FarStore, &dyn FarLog); 2]) {
+    let [(store, here), (far_store, there)] = nodes;
+    let primary = near_key("log_contract", b"/a");
+    let key = FarKey::new(primary.borrowed());
+    let mut news = there.follow();
+    assert_eq!(
+        news.next().await,
+        LogEvent::Replayed,
+        "it begins up to date"
+    );
+
+    let born = there.position();
+    let subjects = FarSubject::of_key(primary.borrowed());
+    assert_eq!(there.admits(born, &subjects).await, Ok(true));
+    let kept = commit(lead(store, &key, None).await, &[&key], b"kept").await;
+    let late = lead(store, &key, Some(kept.0)).await;
+
+    for (source, subject) in (1..).zip([
+        FarSubject::key(primary.borrowed()),
+        FarSubject::resource(primary.borrowed()),
+        FarSubject::scope("log_contract"),
+        FarSubject::tag(b"blue"),
+        FarSubject::All,
+    ]) {
+        let before = there.position();
+        let invalidation = Invalidation { subject, source };
+        let Recorded::Done(at) = here.invalidate(invalidation).await else {
+            panic!("the far side is there, and records");
+        };
+        assert_told(&mut *news, invalidation, at).await;
+        assert!(there.position() >= at, "what was told was read");
+        assert_eq!(there.admits(before, &[subject]).await, Ok(false));
+        assert_eq!(there.admits(at, &[subject]).await, Ok(true));
+        assert_eq!(here.admits(before, &[subject]).await, Ok(false));
+        let other = FarSubject::tag(b"other");
+        assert_eq!(
+            there.admits(before, &[other]).await,
+            Ok(true),
+            "{subject:?}"
+        );
+        let both = [other, subject];
+        assert_eq!(there.admits(before, &both).await, Ok(false));
+    }
+    assert_eq!(there.admits(born, &subjects).await, Ok(false));
+
+    let write = FarWrite::new(key.clone(), frame(&*late, &key, b"late"));
+    let outcome = late.commit(vec![write]).await;
+    assert_eq!(outcome, Ok(Committed::Refused), "the purge took the lease");
+    assert_eq!(far_store.get(&key).await, Ok(None), "and the value");
+    drop(lead(far_store, &key, None).await);
+}
+
+async fn assert_told(
+    news: &mut dyn LogFollower,
+    invalidation: Invalidation,
+    position: LogPosition,
+) {
+    let expected = LogEvent::Invalidated {
+        invalidation,
+        position,
+    };
+    assert_eq!(news.next().await, expected);
+}
+
+/// Checks that jobs are handed out once while they are worked on, one per key at a time, and again after a failure.
+/// The two of `nodes` are nodes of one far side that nothing else uses.
+///
+/// # Panics
+///
+/// Where the contract is broken.
+pub async fn remote_queue_contract(
+    nodes: [&dyn RemoteRefreshes; 2],
+    mut pass: impl AsyncFnMut(Duration),
+) {
+    let [web, worker] = nodes;
+    let job = |path: &[u8]| {
+        let key = FarKey::new(near_key("remote_queue_contract", path).borrowed());
+        RemoteJob::new(&key, Bytes::copy_from_slice(path))
+    };
+    for path in [b"/a", b"/b", b"/c"] {
+        assert_eq!(web.enqueue(job(path)).await, Ok(Enqueued::Queued));
+    }
+    assert_eq!(web.enqueue(job(b"/a")).await, Ok(Enqueued::Pending));
+
+    let mut taken = worker.take(2).await.expect("an answer");
+    let payloads: Vec<&[u8]> = taken.iter().map(|job| &job.payload[..]).collect();
+    assert_eq!(payloads, [b"/a", b"/b"], "in order, and no more than asked");
+    assert!(taken.iter().all(|job| job.attempt == 1));
+    let (b, a) = (taken.pop().expect("two"), taken.pop().expect("two"));
+    let key = a.key;
+    assert_eq!(key, job(b"/a").key);
+    let pending = web.enqueue(job(b"/a")).await;
+    assert_eq!(pending, Ok(Enqueued::Pending), "it is worked on");
+    assert_eq!(worker.done(a).await, Ok(()));
+    assert_eq!(web.enqueue(job(b"/a")).await, Ok(Enqueued::Queued));
+
+    assert_eq!(worker.retry(b, 5 * STEP).await, Ok(()));
+    let pending = web.enqueue(job(b"/b")).await;
+    assert_eq!(pending, Ok(Enqueued::Pending), "it will be tried again");
+    for path in [b"/c", b"/a"] {
+        let c = next(worker, &mut pass).await;
+        assert_eq!(c.payload, path[..]);
+        assert_eq!(worker.done(c).await, Ok(()));
+    }
+    let again = next(worker, &mut pass).await;
+    assert_eq!((&again.payload[..], again.attempt), (&b"/b"[..], 2));
+    assert_eq!(worker.done(again).await, Ok(()));
+}
+
+async fn next(worker: &dyn RemoteRefreshes, pass: &mut impl AsyncFnMut(Duration)) -> TakenJob {
+    for _ in 0..500 {
+        let mut taking = worker.take(1);
+        let mut polled = futures_util::poll!(&mut taking);
+        while polled.is_pending() {
+            pass(STEP).await;
+            polled = futures_util::poll!(&mut taking);
+        }
+        let std::task::Poll::Ready(taken) = polled else {
+            continue;
+        };
+        if let Some(job) = taken.expect("an answer").pop() {
+            return job;
+        }
+        pass(STEP).await;
+    }
+    panic!("no job came");
+}
+
+fn near_key(scope: &str, path: &[u8]) -> Key {
+    let mut text = KeyText::new(scope);
+    text.push(path);
+    text.end_resource();
+    text.key().to_key()
+}
+
+async fn lead(store: &dyn FarStore, key: &FarKey, have: Option<Version>) -> Box<dyn Lease> {
+    match store.acquire(key, have).await {
+        Ok(Acquired::Lead(lease)) => lease,
+        other => panic!("nobody else leads, yet: {other:?}"),
+    }
+}
+
+async fn lead_within(
+    store: &dyn FarStore,
+    key: &FarKey,
+    limit: Duration,
+    pass: &mut impl AsyncFnMut(Duration),
+) -> Box<dyn Lease> {
+    let mut passed = Duration::ZERO;
+    while passed <= limit.max(SECOND) {
+        if let Ok(Acquired::Lead(lease)) = store.acquire(key, None).await {
+            return lease;
+        }
+        pass(STEP).await;
+        passed += STEP;
+    }
+    panic!("nobody led {key:?} within {limit:?}");
+}
+
+async fn assert_waits(store: &dyn FarStore, key: &FarKey, have: Option<Version>) {
+    let acquired = store.acquire(key, have).await;
+    assert!(
+        matches!(acquired, Ok(Acquired::Wait(_))),
+        "somebody leads, yet: {acquired:?}"
+    );
+}
+
+fn frame(lease: &dyn Lease, key: &FarKey, body: &'static [u8]) -> Bytes {
+    let mut frame = Frame::new(lease.version(), Lifetime::fresh_for(SECOND));
+    frame.body = Bytes::from_static(body);
+    frame.encode(key, MAX_BYTES).expect("it is small")
+}
+
+/// Commits `body` under all of `keys`; its version, and what is under the first.
+async fn commit(lease: Box<dyn Lease>, keys: &[&FarKey], body: &'static [u8]) -> (Version, Bytes) {
+    let version = lease.version();
+    let write = |key: &&FarKey| FarWrite::new((*key).clone(), frame(&*lease, key, body));
+    let writes: Vec<FarWrite> = keys.iter().map(write).collect();
+    let first = writes[0].blob.clone();
+    let outcome = lease.commit(writes).await;
+    assert_eq!(outcome, Ok(Committed::Stored), "the lease is held");
+    (version, first)
+}

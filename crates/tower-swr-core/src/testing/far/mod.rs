@@ -1,0 +1,12 @@
+//! Doubles of what lies beyond the process.
+
+mod contracts;
+mod lease;
+mod log;
+mod node;
+mod refreshes;
+mod server;
+
+pub use contracts::{far_store_contract, lease_contract, log_contract, remote_queue_contract};
+pub use node::{FarFault, FarNode};
+pub use server::{FarServer, LeaseSpan};

@@ -1,0 +1,216 @@
+//! The settings of a handle.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::io::tcp::TcpSettings;
+use redis::{Client, ConnectionInfo, IntoConnectionInfo};
+use tower_swr_core::{Clock, HasherRng, Rng, Spawn, SystemClock, TokioSpawn};
+
+use crate::connection::{Dialer, Link, Ports};
+use crate::error::ConnectError;
+use crate::handle::{Parts, Redis};
+use crate::invalidation::Log;
+use crate::keyspace::{Keyspace, NAME_RULE, is_name};
+use crate::lease::{Grounds, LeaseTimes};
+use crate::queue::Queue;
+use crate::store::Store;
+use crate::token::Tokens;
+
+/// The settings of a [`Redis`].
+#[must_use = "nothing is connected before `connect`"]
+pub struct RedisBuilder {
+    url: String,
+    namespace: String,
+    generation: Option<String>,
+    lease: LeaseTimes,
+    keep_at_most: Duration,
+    rescue_after: Duration,
+    ports: Ports,
+}
+
+const SHORTEST_LEASE: Duration = Duration::from_millis(100);
+/// What lasts longer is taken for no lease of ours: see the script.
+const LONGEST_LEASE: Duration = Duration::from_secs(60 * 60);
+
+impl RedisBuilder {
+    pub(crate) fn new(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            namespace: "swr".to_owned(),
+            generation: None,
+            lease: LeaseTimes {
+                ttl: Duration::from_secs(5),
+                longest: Duration::from_secs(60),
+            },
+            keep_at_most: Duration::from_secs(7 * 24 * 60 * 60),
+            rescue_after: Duration::from_secs(90),
+            ports: Ports {
+                clock: Arc::new(SystemClock::default()),
+                spawn: Arc::new(TokioSpawn),
+                rng: Arc::new(HasherRng),
+            },
+        }
+    }
+
+    /// What all names on the server begin with: caches that share one share their values, others do not touch each other.
+    /// 1 to 64 of the characters `a-z A-Z 0-9 - _ . :`. Default `swr`.
+    pub fn namespace(mut self, namespace: &str) -> Self {
+        namespace.clone_into(&mut self.namespace);
+        self
+    }
+
+    /// Sets values apart from those of other releases of the application, whose bodies mean something else. Characters as
+    /// for [`namespace`](Self::namespace). Default none.
+    pub fn generation(mut self, generation: &str) -> Self {
+        self.generation = Some(generation.to_owned());
+        self
+    }
+
+    /// How long a lease outlives its process: the time in which nobody refreshes what a killed process was refreshing. It
+    /// is renewed three times as often. 100 ms to one hour; default 5 s.
+    pub fn lease(mut self, ttl: Duration) -> Self {
+        self.lease.ttl = ttl;
+        self
+    }
+
+    /// How long a lease is renewed at most: a call of the origin that takes longer loses its right to write. Not below
+    /// [`lease`](Self::lease); default 60 s.
+    pub fn max_lease(mut self, longest: Duration) -> Self {
+        self.lease.longest = longest;
+        self
+    }
+
+    /// How long a value is kept at most, whatever its own lifetime, and how long an invalidation is remembered. Default
+    /// seven days.
+    pub fn keep_at_most(mut self, span: Duration) -> Self {
+        self.keep_at_most = span;
+        self
+    }
+
+    /// How long a worker may keep a refresh until it is taken for dead and the refresh is handed to another. Longer than any
+    /// call of the origin may take; default 90 s.
+    pub fn rescue_after(mut self, span: Duration) -> Self {
+        self.rescue_after = span;
+        self
+    }
+
+    /// Where it reads the time and where it waits. Default the system's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.ports.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where its tasks run. Default the tokio runtime in whose context it is used.
+    pub fn spawn(mut self, spawn: impl Spawn) -> Self {
+        self.ports.spawn = Arc::new(spawn);
+        self
+    }
+
+    /// The die for jitter and for tokens. Default the standard library's.
+    pub fn rng(mut self, rng: impl Rng) -> Self {
+        self.ports.rng = Arc::new(rng);
+        self
+    }
+
+    /// Makes the handle and begins to connect in the background: whether the server is there or not is the same to it.
+    ///
+    /// # Errors
+    ///
+    /// For a setting that is wrong, naming it and the rule, never the value.
+    pub fn connect(self) -> Result<Redis, ConnectError> {
+        let address = self.address()?;
+        self.check()?;
+        let client = Client::open(address)
+            .map_err(|_| ConnectError::new("url", "this build cannot connect to it"))?;
+        let names = Keyspace::new(&self.namespace, self.generation.as_deref());
+        let dialer = Dialer {
+            client,
+            ports: self.ports,
+        };
+        let link = Arc::new(Link::new(dialer));
+        // A value that a lease has been held for is younger than the lease when it is written.
+        let keep_stamps = self.keep_at_most.saturating_add(self.lease.longest);
+        let log = Log::new(Arc::clone(&link), names.clone(), keep_stamps);
+        let tokens = Arc::new(Tokens::new(&*link.ports().rng));
+        let rescue_after = self.rescue_after;
+        Ok(Redis::new(Parts {
+            channel: names.done(),
+            queue: Queue::new(
+                Arc::clone(&link),
+                names.clone(),
+                rescue_after,
+                Arc::clone(&tokens),
+            ),
+            store: Store::new(
+                Grounds {
+                    link: Arc::clone(&link),
+                    names,
+                    times: self.lease,
+                    keep_at_most: self.keep_at_most,
+                },
+                tokens,
+            ),
+            log,
+            link,
+        }))
+    }
+
+    fn address(&self) -> Result<ConnectionInfo, ConnectError> {
+        const RULE: &str = "must be redis://[user:password@]host[:port][/database]";
+        if self.url.starts_with("rediss:") || self.url.starts_with("valkeys:") {
+            return Err(ConnectError::new("url", "TLS is not part of this build"));
+        }
+        let address = (self.url.as_str())
+            .into_connection_info()
+            .map_err(|_| ConnectError::new("url", RULE))?;
+        // A step is one small packet, and somebody waits for it.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        Ok(address.set_tcp_settings(tcp))
+    }
+
+    fn check(&self) -> Result<(), ConnectError> {
+        let LeaseTimes { ttl, longest } = self.lease;
+        let rules = [
+            ("namespace", NAME_RULE, is_name(&self.namespace)),
+            (
+                "generation",
+                NAME_RULE,
+                self.generation.as_deref().is_none_or(is_name),
+            ),
+            (
+                "lease",
+                "must be from 100 ms to one hour",
+                (SHORTEST_LEASE..=LONGEST_LEASE).contains(&ttl),
+            ),
+            ("max_lease", "must not be below the lease", ttl <= longest),
+            (
+                "rescue_after",
+                "must be 100 ms at least",
+                self.rescue_after >= SHORTEST_LEASE,
+            ),
+            (
+                "keep_at_most",
+                "must be a millisecond at least",
+                self.keep_at_most >= Duration::from_millis(1),
+            ),
+        ];
+        match rules.into_iter().find(|(_, _, is_kept)| !is_kept) {
+            Some((setting, rule, _)) => Err(ConnectError::new(setting, rule)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for RedisBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBuilder")
+            .field("namespace", &self.namespace)
+            .field("generation", &self.generation)
+            .field("lease", &self.lease)
+            .field("keep_at_most", &self.keep_at_most)
+            .finish_non_exhaustive()
+    }
+}

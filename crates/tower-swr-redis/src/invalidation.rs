@@ -1,0 +1,181 @@
+//! The log of invalidations: what is written into it, and what is asked of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tokio::sync::watch;
+use tower_swr_core::{
+    FarError, FarFuture, FarLog, FarSubject, Invalidation, LogEvent, LogFollower, LogPosition,
+    Recorded, Woken,
+};
+
+use crate::connection::{Link, STEP_BUDGET};
+use crate::handle::Redis;
+use crate::keyspace::Keyspace;
+use crate::lease::millis;
+use crate::record::Record;
+use crate::script::{PURGE, STAMP};
+use crate::wakeup::message;
+
+/// Entries that the stream keeps, or a few more.
+const KEPT: usize = 10_000;
+
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) link: Arc<Link>,
+    pub(crate) names: Keyspace,
+    /// How long a stamp is kept: no value that it concerns lives longer.
+    keep_stamps: Duration,
+    pub(crate) record: Arc<Record>,
+}
+
+impl Log {
+    pub(crate) fn new(link: Arc<Link>, names: Keyspace, keep_stamps: Duration) -> Self {
+        Self {
+            link,
+            names,
+            keep_stamps,
+            record: Arc::default(),
+        }
+    }
+
+    /// Writes `invalidation` down. What is kept of a key goes before the log tells of it: who is told and looks must not
+    /// find it any more. A subject's stamp may come after: who is told knows it from the log.
+    pub(crate) async fn write(&self, invalidation: Invalidation) -> Result<LogPosition, FarError> {
+        let Invalidation { subject, source } = invalidation;
+        if let FarSubject::Key(primary) = subject {
+            let mut script = PURGE.prepare_invoke();
+            script.key(&self.names.of_primary(primary)[..]);
+            script.arg(self.names.done());
+            script.arg(message(primary, None, Woken::Invalidated));
+            let _: u8 = self.link.change("purge", script).await?;
+        }
+        let mut entry = redis::cmd("XADD");
+        entry.arg(self.names.log()).arg("MAXLEN").arg("~").arg(KEPT);
+        entry.arg("*").arg("s").arg(&subject.to_bytes()[..]);
+        entry.arg("n").arg(&source.to_le_bytes()[..]);
+        let step = |mut connection| async move { entry.query_async(&mut connection).await };
+        let id: String = self.link.ask("XADD", STEP_BUDGET, step).await?;
+        let at = position(&id).ok_or(FarError::Unexpected { step: "XADD" })?;
+
+        let mut script = STAMP.prepare_invoke();
+        script.key(self.names.stamp(subject));
+        script
+            .arg(at.major)
+            .arg(at.minor)
+            .arg(millis(self.keep_stamps));
+        let _: u8 = self.link.change("stamp", script).await?;
+        Ok(at)
+    }
+
+    async fn invalidate(&self, invalidation: Invalidation) -> Recorded {
+        match self.write(invalidation).await {
+            Ok(at) => {
+                let subject = invalidation.subject;
+                self.record.state().note_recorded(subject, at);
+                Recorded::Done(at)
+            }
+            Err(reason) => {
+                tracing::warn!(%reason, "an invalidation is queued");
+                self.record.state().queue(invalidation);
+                Recorded::Queued
+            }
+        }
+    }
+
+    async fn admits(&self, born: LogPosition, subjects: &[FarSubject]) -> Result<bool, FarError> {
+        let known = self.record.state().admits(born, subjects);
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let stamps = subjects.iter().map(|subject| self.stamp_of(*subject));
+        let stamps = try_join_all(stamps).await?;
+        Ok(stamps.into_iter().all(|stamp| stamp <= born))
+    }
+
+    async fn stamp_of(&self, subject: FarSubject) -> Result<LogPosition, FarError> {
+        let mut question = redis::cmd("GET");
+        question.arg(self.names.stamp(subject));
+        let step = |mut connection| async move { question.query_async(&mut connection).await };
+        let stamp: Option<String> = self.link.ask("GET", STEP_BUDGET, step).await?;
+        match stamp {
+            None => Ok(LogPosition::ORIGIN),
+            Some(stamp) => position(&stamp).ok_or(FarError::Unexpected { step: "GET" }),
+        }
+    }
+}
+
+/// As a stream names it.
+pub(crate) fn id(position: LogPosition) -> String {
+    format!("{}-{}", position.major, position.minor)
+}
+
+/// Takes back what a stream names.
+pub(crate) fn position(id: &str) -> Option<LogPosition> {
+    let (major, minor) = id.split_once('-')?;
+    Some(LogPosition {
+        major: major.parse().ok()?,
+        minor: minor.parse().ok()?,
+    })
+}
+
+impl FarLog for Redis {
+    fn invalidate(&self, invalidation: Invalidation) -> FarFuture<'_, Recorded> {
+        Box::pin(self.inner().log.invalidate(invalidation))
+    }
+
+    fn follow(&self) -> Box<dyn LogFollower> {
+        let record = Arc::clone(&self.inner().log.record);
+        let changes = record.changes();
+        let state = record.state();
+        let (heard, is_greeted) = (state.told(), !state.health.is_up());
+        drop(state);
+        Box::new(Follower {
+            record,
+            changes,
+            heard,
+            is_greeted,
+        })
+    }
+
+    fn position(&self) -> LogPosition {
+        self.inner().log.record.state().position()
+    }
+
+    fn admits<'a>(
+        &'a self,
+        born: LogPosition,
+        subjects: &'a [FarSubject],
+    ) -> FarFuture<'a, Result<bool, FarError>> {
+        Box::pin(self.inner().log.admits(born, subjects))
+    }
+}
+
+#[derive(Debug)]
+struct Follower {
+    record: Arc<Record>,
+    changes: watch::Receiver<()>,
+    heard: u64,
+    /// It need not be told that it is up to date.
+    is_greeted: bool,
+}
+
+impl LogFollower for Follower {
+    fn next(&mut self) -> FarFuture<'_, LogEvent> {
+        Box::pin(async move {
+            if !std::mem::replace(&mut self.is_greeted, true) {
+                return LogEvent::Replayed;
+            }
+            loop {
+                self.changes.mark_unchanged();
+                let event = self.record.state().next_event(&mut self.heard);
+                if let Some(event) = event {
+                    return event;
+                }
+                // The record is held here, so its end is not to be seen.
+                let _ = self.changes.changed().await;
+            }
+        })
+    }
+}

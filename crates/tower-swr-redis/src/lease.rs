@@ -1,0 +1,230 @@
+//! One held mutex: renewed while it lives, given back when it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::select;
+use redis::ScriptInvocation;
+use tokio::sync::oneshot;
+use tower_swr_core::{
+    Committed, Digest, FarError, FarFuture, FarKey, FarWrite, Lease, Moment, Version, Woken,
+};
+
+use crate::connection::Link;
+use crate::keyspace::Keyspace;
+use crate::script::{COMMIT, RELEASE, RENEW};
+use crate::wakeup::message;
+
+/// How long a lease lasts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LeaseTimes {
+    /// Without being renewed.
+    pub(crate) ttl: Duration,
+    /// In all.
+    pub(crate) longest: Duration,
+}
+
+/// What a lease needs to know of its surroundings.
+#[derive(Debug)]
+pub(crate) struct Grounds {
+    pub(crate) link: Arc<Link>,
+    pub(crate) names: Keyspace,
+    pub(crate) times: LeaseTimes,
+    /// The longest that a value is kept.
+    pub(crate) keep_at_most: Duration,
+}
+
+/// The mutex of one key and the token that it holds, or may hold.
+#[derive(Debug)]
+pub(crate) struct RedisLease {
+    grounds: Arc<Grounds>,
+    primary: Digest,
+    variant: Option<Digest>,
+    mutex: String,
+    token: Vec<u8>,
+    is_held: Arc<AtomicBool>,
+    /// The mutex holds the token, or might.
+    is_open: bool,
+    /// Ends the renewal when it is dropped.
+    renewal: Option<oneshot::Sender<()>>,
+}
+
+impl RedisLease {
+    /// A lease that is about to be asked for: to be [`begin`](Self::begin)ned once it is given, or
+    /// [`forget`](Self::forget)ten once it is not. Dropped in between, it is given back, for it may have been given.
+    pub(crate) fn claim(grounds: &Arc<Grounds>, key: &FarKey, token: Vec<u8>) -> Self {
+        Self {
+            grounds: Arc::clone(grounds),
+            primary: key.primary(),
+            variant: key.variant_digest(),
+            mutex: grounds.names.mutex(key),
+            token,
+            is_held: Arc::new(AtomicBool::new(false)),
+            is_open: true,
+            renewal: None,
+        }
+    }
+
+    pub(crate) fn mutex(&self) -> &str {
+        &self.mutex
+    }
+
+    pub(crate) fn token(&self) -> &[u8] {
+        &self.token
+    }
+
+    /// It was given, when it was asked for at `asked`.
+    pub(crate) fn begin(&mut self, asked: Moment) {
+        self.is_held.store(true, Ordering::Relaxed);
+        let (renewal, dropped) = oneshot::channel();
+        self.renewal = Some(renewal);
+        let renewal = Renewal {
+            grounds: Arc::clone(&self.grounds),
+            mutex: self.mutex.clone(),
+            token: self.token.clone(),
+            is_held: Arc::clone(&self.is_held),
+            since: asked,
+        };
+        let ports = self.grounds.link.ports();
+        ports.spawn(async move {
+            select(Box::pin(renewal.run()), dropped).await;
+        });
+    }
+
+    /// It was not given.
+    pub(crate) fn forget(mut self) {
+        self.is_open = false;
+    }
+
+    fn end(&mut self) {
+        self.is_open = false;
+        self.renewal = None;
+        self.is_held.store(false, Ordering::Relaxed);
+    }
+
+    fn told(&self, why: Woken) -> Vec<u8> {
+        message(self.primary, self.variant, why)
+    }
+
+    fn release_script(&self) -> ScriptInvocation<'static> {
+        let mut script = RELEASE.prepare_invoke();
+        script
+            .key(&self.mutex)
+            .arg(&self.token)
+            .arg(self.grounds.names.done())
+            .arg(self.told(Woken::Released));
+        script
+    }
+
+    fn commit_script(&self, writes: &[FarWrite]) -> ScriptInvocation<'static> {
+        let mut script = COMMIT.prepare_invoke();
+        script
+            .key(&self.mutex)
+            .arg(&self.token)
+            .arg(self.grounds.names.done())
+            .arg(self.told(Woken::Stored));
+        for write in writes {
+            let keep_for = write.keep_for.min(self.grounds.keep_at_most);
+            script
+                .key(self.grounds.names.value(&write.key))
+                .arg(&write.blob[..])
+                .arg(millis(keep_for));
+        }
+        script
+    }
+}
+
+impl Lease for RedisLease {
+    fn version(&self) -> Version {
+        Version::of_token(&self.token)
+    }
+
+    fn is_held(&self) -> bool {
+        self.is_held.load(Ordering::Relaxed)
+    }
+
+    fn commit(
+        mut self: Box<Self>,
+        writes: Vec<FarWrite>,
+    ) -> FarFuture<'static, Result<Committed, FarError>> {
+        Box::pin(async move {
+            if (writes.iter()).any(|write| write.key.primary() != self.primary) {
+                return Err(FarError::ForeignKey);
+            }
+            let script = self.commit_script(&writes);
+            drop(writes);
+            let stored: u8 = self.grounds.link.change("commit", script).await?;
+            self.end();
+            match stored {
+                1 => Ok(Committed::Stored),
+                _ => Ok(Committed::Refused),
+            }
+        })
+    }
+
+    fn release(mut self: Box<Self>) -> FarFuture<'static, Result<(), FarError>> {
+        Box::pin(async move {
+            let script = self.release_script();
+            let _: u8 = self.grounds.link.change("release", script).await?;
+            self.end();
+            Ok(())
+        })
+    }
+}
+
+impl Drop for RedisLease {
+    fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        let script = self.release_script();
+        let link = Arc::clone(&self.grounds.link);
+        self.end();
+        self.grounds.link.ports().spawn(async move {
+            // Where this fails the mutex runs out by itself.
+            let _: Result<u8, FarError> = link.change("release", script).await;
+        });
+    }
+}
+
+struct Renewal {
+    grounds: Arc<Grounds>,
+    mutex: String,
+    token: Vec<u8>,
+    is_held: Arc<AtomicBool>,
+    since: Moment,
+}
+
+impl Renewal {
+    /// Renews the lease until it is lost or has lasted long enough.
+    async fn run(self) {
+        let LeaseTimes { ttl, longest } = self.grounds.times;
+        let clock = Arc::clone(&self.grounds.link.ports().clock);
+        loop {
+            clock.sleep(ttl / 3).await;
+            let left = longest.saturating_sub(clock.now().since(self.since));
+            if left.is_zero() {
+                break;
+            }
+            let mut script = RENEW.prepare_invoke();
+            script.key(&self.mutex).arg(&self.token);
+            script.arg(millis(left.min(ttl)));
+            // Not to be reached is not lost: there is a second chance before it runs out.
+            let renewed: Result<u8, FarError> = self.grounds.link.change("renew", script).await;
+            if renewed == Ok(0) {
+                break;
+            }
+        }
+        self.is_held.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Whole milliseconds of a time to live, one at least and no more than a server takes.
+pub(crate) fn millis(span: Duration) -> u64 {
+    /// A hundred years: beyond that a server refuses it.
+    const MOST: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+    u64::try_from(span.as_millis())
+        .unwrap_or(MOST)
+        .clamp(1, MOST)
+}

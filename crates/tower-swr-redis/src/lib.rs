@@ -1,0 +1,65 @@
+//! Redis and Valkey behind tower-swr: the ports of `tower_swr_core` for processes that share a server.
+//!
+//! ```
+//! use tower_swr_redis::Redis;
+//!
+//! # tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+//! // Fails for a bad URL only, and never waits for the network.
+//! let redis = Redis::connect("redis://localhost")?;
+//! let _elsewhere = Redis::builder("redis://cache:6379").namespace("shop").connect()?;
+//! # drop(redis);
+//! # Ok::<_, tower_swr_redis::ConnectError>(()) }).expect("both are sound");
+//! ```
+//!
+//! A handle is a [`FarStore`](tower_swr_core::FarStore), a [`FarLog`](tower_swr_core::FarLog) and the
+//! [`RemoteRefreshes`](tower_swr_core::RemoteRefreshes) of worker processes. Nothing that goes wrong
+//! with the server is ever worth a failed request: every step answers within its budget, and at once while the server is
+//! known to be away. Those who must know at once whether it is there ask [`Redis::ready`].
+//!
+//! # What lies on the server
+//!
+//! | name | what |
+//! |---|---|
+//! | `{<ns>:w1:<32 hex digits>}:v` | the value of a primary key; `:v.<32 hex digits>` of its variants |
+//! | `{<ns>:w1:<32 hex digits>}:refresh` | who calls the origin for it; `:refresh.<32 hex digits>` for its variants |
+//! | `<ns>:done` | a channel: what ends a wait |
+//! | `<ns>:inv` | a stream: what was invalidated, some 10,000 entries |
+//! | `<ns>:tag:{<34 hex digits>}` | where in the stream the last invalidation of a subject is |
+//! | `{<ns>:q}:s`, `:later`, `:dead` | streams of refreshes that wait and that were given up, and a set of those put off |
+//! | `{<ns>:q}:d:<32 hex digits>` | a refresh of this key waits or runs |
+//!
+//! `w1` is the wire format, so that two releases side by side do not overwrite each other. Nothing else is read or written,
+//! no key is searched for and nothing is flushed, so that others may use the same server. A user restricted by an ACL needs
+//! `~<ns>:* ~{<ns>:* &<ns>:*` and the commands `GET SET DEL EXISTS GETRANGE PTTL PEXPIRE EVALSHA SCRIPT|LOAD PUBLISH
+//! SUBSCRIBE PING TIME XADD XRANGE XREAD XINFO|STREAM INFO`; for the refreshes `XREADGROUP XGROUP|CREATE XACK XDEL XPENDING
+//! XAUTOCLAIM ZADD ZREM ZRANGEBYSCORE`, too.
+//!
+//! # What to set on the server
+//!
+//! Values are written with a time to live, so any `volatile-*` eviction suits. `allkeys-*` may evict the stream and the
+//! subjects beside it: then an invalidation that a disconnected node missed may be forgotten.
+//!
+//! # When not to use it
+//!
+//! For one process: the memory of the engine is nearer. For values that must never be lost: this is a cache.
+
+mod builder;
+mod connection;
+mod error;
+mod handle;
+mod invalidation;
+mod keyspace;
+mod lease;
+mod queue;
+mod reader;
+mod record;
+
+mod script;
+mod store;
+mod supervisor;
+mod token;
+mod wakeup;
+
+pub use builder::RedisBuilder;
+pub use error::ConnectError;
+pub use handle::{Redis, RedisHealth};

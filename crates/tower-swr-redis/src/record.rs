@@ -1,0 +1,318 @@
+//! What this node knows of the log: how far it has read, what was invalidated since when, and what it could not record.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tower_swr_core::{FarError, FarHealth, FarSubject, Invalidation, LogEvent, LogPosition};
+
+/// Events that are kept for followers that are slow to take them.
+const MOST_EVENTS: usize = 4096;
+/// Subjects whose last invalidation is remembered: some 4 MiB.
+const MOST_STAMPS: usize = 65_536;
+/// Invalidations that wait to be recorded. One more, and everything is invalidated instead.
+const MOST_QUEUED: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+pub(crate) struct State {
+    events: VecDeque<LogEvent>,
+    /// How many events are no longer kept.
+    dropped: u64,
+    /// Up: it is in reach and has been read.
+    pub(crate) health: FarHealth,
+    /// Something was missed that followers have not been told of yet.
+    has_lost_history: bool,
+    /// How far it has been read.
+    pub(crate) read: LogPosition,
+    /// The last that this node has recorded itself.
+    recorded: LogPosition,
+    /// Every invalidation after this one is in `stamps`.
+    known_since: LogPosition,
+    stamps: HashMap<FarSubject, LogPosition>,
+    queued: VecDeque<Queued>,
+    numbered: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            events: VecDeque::new(),
+            dropped: 0,
+            health: FarHealth::Connecting,
+            // Nobody knows what was kept before the first contact.
+            has_lost_history: true,
+            read: LogPosition::ORIGIN,
+            recorded: LogPosition::ORIGIN,
+            known_since: LogPosition::ORIGIN,
+            stamps: HashMap::new(),
+            queued: VecDeque::new(),
+            numbered: 0,
+        }
+    }
+}
+
+/// An invalidation that could not be recorded yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Queued {
+    pub(crate) invalidation: Invalidation,
+    /// Tells it from a later one of the same subject.
+    number: u64,
+}
+
+impl Record {
+    /// Changes the state, then tells the followers.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.state());
+        self.changed.send_replace(());
+        result
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+}
+
+impl State {
+    /// It has been read to its end, which is `at`.
+    pub(crate) fn come_up(&mut self, at: LogPosition) {
+        self.read = at.max(self.read);
+        let was = std::mem::replace(&mut self.health, FarHealth::Up);
+        if std::mem::take(&mut self.has_lost_history) {
+            self.tell(LogEvent::HistoryLost);
+        } else if !was.is_up() {
+            self.tell(LogEvent::Replayed);
+        }
+    }
+
+    /// It is out of reach. True where it was not before.
+    pub(crate) fn go_down(&mut self, reason: FarError) -> bool {
+        let was = std::mem::replace(&mut self.health, FarHealth::Down { reason });
+        if was.is_up() {
+            self.tell(LogEvent::Suspect);
+        }
+        was.is_up()
+    }
+
+    pub(crate) fn tell(&mut self, event: LogEvent) {
+        if self.events.len() == MOST_EVENTS {
+            self.events.pop_front();
+            self.dropped += 1;
+        }
+        self.events.push_back(event);
+    }
+
+    /// The event after `heard`, which is moved on. Who is too slow has lost what went before.
+    pub(crate) fn next_event(&self, heard: &mut u64) -> Option<LogEvent> {
+        let Some(place) = heard.checked_sub(self.dropped) else {
+            *heard = self.told();
+            return Some(LogEvent::HistoryLost);
+        };
+        let event = self.events.get(usize::try_from(place).ok()?)?;
+        *heard += 1;
+        Some(*event)
+    }
+
+    /// How many events there have been.
+    pub(crate) fn told(&self) -> u64 {
+        self.dropped + self.events.len() as u64
+    }
+
+    pub(crate) fn stamp(&mut self, subject: FarSubject, at: LogPosition) {
+        if self.stamps.len() >= MOST_STAMPS {
+            self.forget_stamps(self.read);
+        }
+        let stamp = self.stamps.entry(subject).or_default();
+        *stamp = at.max(*stamp);
+    }
+
+    /// Begins again at `since`: until it has been read from there, nothing is known.
+    pub(crate) fn begin_again(&mut self, since: LogPosition) {
+        if self.health.is_up() {
+            self.health = FarHealth::Connecting;
+            self.tell(LogEvent::Suspect);
+        }
+        self.has_lost_history = true;
+        self.forget_stamps(since);
+        self.read = since;
+        // A server that has forgotten may count from an earlier place.
+        self.recorded = LogPosition::ORIGIN;
+    }
+
+    /// From here on, what was born before `since` has to be asked about.
+    fn forget_stamps(&mut self, since: LogPosition) {
+        self.stamps = HashMap::new();
+        self.known_since = since;
+    }
+
+    /// Whether nothing that concerns `subjects` was invalidated after `born`; none where that is not known here.
+    pub(crate) fn admits(&self, born: LogPosition, subjects: &[FarSubject]) -> Option<bool> {
+        if (self.queued.iter()).any(|queued| subjects.contains(&queued.invalidation.subject)) {
+            return Some(false);
+        }
+        let mut stamps = subjects.iter().filter_map(|it| self.stamps.get(it));
+        if stamps.any(|stamp| *stamp > born) {
+            return Some(false);
+        }
+        (self.health.is_up() && born >= self.known_since).then_some(true)
+    }
+
+    /// Everything up to here was recorded before now.
+    pub(crate) fn position(&self) -> LogPosition {
+        self.read.max(self.recorded)
+    }
+
+    pub(crate) fn note_recorded(&mut self, subject: FarSubject, at: LogPosition) {
+        self.recorded = at.max(self.recorded);
+        self.stamp(subject, at);
+    }
+
+    /// Keeps `invalidation` to be recorded later, once for each subject.
+    pub(crate) fn queue(&mut self, invalidation: Invalidation) {
+        self.queued
+            .retain(|queued| queued.invalidation.subject != invalidation.subject);
+        if self.queued.len() >= MOST_QUEUED {
+            self.queued.clear();
+            self.push(Invalidation {
+                subject: FarSubject::All,
+                // Whoever asked has not carried out this one.
+                source: 0,
+            });
+        }
+        self.push(invalidation);
+    }
+
+    fn push(&mut self, invalidation: Invalidation) {
+        self.numbered += 1;
+        self.queued.push_back(Queued {
+            invalidation,
+            number: self.numbered,
+        });
+    }
+
+    pub(crate) fn first_queued(&self) -> Option<Queued> {
+        self.queued.front().copied()
+    }
+
+    /// It has been recorded. Where the same subject was queued anew meanwhile, that has not.
+    pub(crate) fn unqueue(&mut self, recorded: Queued) {
+        self.queued
+            .retain(|queued| queued.number != recorded.number);
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.queued.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minor: u64) -> LogPosition {
+        LogPosition { major: 1, minor }
+    }
+
+    fn tag(number: usize) -> FarSubject {
+        FarSubject::tag(&number.to_le_bytes())
+    }
+
+    #[test]
+    fn who_is_too_slow_is_told_that_something_is_lost() {
+        let mut state = State::default();
+        let mut heard = state.told();
+        for _ in 0..=MOST_EVENTS {
+            state.tell(LogEvent::Suspect);
+        }
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::HistoryLost));
+        assert_eq!(state.next_event(&mut heard), None);
+        state.tell(LogEvent::Replayed);
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::Replayed));
+    }
+
+    #[test]
+    fn a_loss_is_told_once_it_is_over_however_often_the_reading_failed() {
+        let mut state = State::default();
+        let mut heard = state.told();
+        state.come_up(at(1));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::HistoryLost));
+        assert!(state.go_down(FarError::Unavailable));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::Suspect));
+        state.begin_again(at(5));
+        assert!(!state.go_down(FarError::Unavailable));
+        assert_eq!(state.next_event(&mut heard), None);
+        state.come_up(at(6));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::HistoryLost));
+        state.come_up(at(7));
+        assert_eq!(state.next_event(&mut heard), None, "nothing was missed");
+        state.go_down(FarError::Unavailable);
+        state.come_up(at(7));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::Suspect));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::Replayed));
+    }
+
+    #[test]
+    fn what_is_not_known_here_is_not_answered_here() {
+        let mut state = State::default();
+        state.begin_again(at(5));
+        state.stamp(tag(1), at(7));
+        let answers =
+            |state: &State| [at(4), at(6), at(7)].map(|born| state.admits(born, &[tag(1)]));
+        assert_eq!(answers(&state), [Some(false), Some(false), None]);
+        state.health = FarHealth::Up;
+        assert_eq!(answers(&state), [Some(false), Some(false), Some(true)]);
+        assert_eq!(state.admits(at(4), &[tag(2)]), None);
+    }
+
+    #[test]
+    fn stamps_are_bounded() {
+        let mut state = State {
+            health: FarHealth::Up,
+            ..State::default()
+        };
+        for number in 0..=MOST_STAMPS {
+            state.read = at(number as u64);
+            state.stamp(tag(number), state.read);
+        }
+        assert_eq!(state.stamps.len(), 1);
+        assert_eq!(state.admits(at(3), &[tag(0)]), None);
+        let last = at(MOST_STAMPS as u64);
+        assert_eq!(state.admits(last, &[tag(0)]), Some(true));
+    }
+
+    #[test]
+    fn what_is_queued_counts_and_too_much_of_it_is_everything() {
+        let mut state = State {
+            health: FarHealth::Up,
+            ..State::default()
+        };
+        let purge = |number| Invalidation {
+            subject: tag(number),
+            source: 1,
+        };
+        state.queue(purge(0));
+        state.queue(purge(0));
+        assert_eq!(state.queued(), 1);
+        assert_eq!(state.admits(at(9), &[tag(0)]), Some(false));
+        let sent = state.first_queued().unwrap();
+        state.queue(purge(0));
+        state.unqueue(sent);
+        assert_eq!(state.queued(), 1, "a later one is still to be sent");
+        state.unqueue(state.first_queued().unwrap());
+        assert_eq!(state.admits(at(9), &[tag(0)]), Some(true));
+        for number in 0..=MOST_QUEUED {
+            state.queue(purge(number));
+        }
+        assert_eq!(state.queued(), 2);
+        assert_eq!(state.admits(at(9), &[FarSubject::All]), Some(false));
+    }
+}

@@ -1,0 +1,117 @@
+//! Values, and who may replace them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use tower_swr_core::{
+    Acquired, FarError, FarFuture, FarHealth, FarKey, FarStore, FarValue, ServerTime, Version,
+    Wait, Woken,
+};
+
+use crate::connection::GET_BUDGET;
+use crate::handle::Redis;
+use crate::lease::{Grounds, RedisLease, millis};
+use crate::script::ACQUIRE;
+use crate::token::Tokens;
+use crate::wakeup::{Registration, Wakeups};
+
+/// The longest time until a process that waits looks for itself, without what chance adds to it.
+const POLL: Duration = Duration::from_millis(250);
+/// What chance adds at most, so that waiting processes do not ask all at once.
+const JITTER: Duration = Duration::from_millis(50);
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    grounds: Arc<Grounds>,
+    pub(crate) wakeups: Arc<Wakeups>,
+    tokens: Arc<Tokens>,
+}
+
+impl Store {
+    pub(crate) fn new(grounds: Grounds, tokens: Arc<Tokens>) -> Self {
+        Self {
+            grounds: Arc::new(grounds),
+            wakeups: Arc::default(),
+            tokens,
+        }
+    }
+
+    async fn get(&self, key: &FarKey) -> Result<Option<FarValue>, FarError> {
+        let Grounds { link, names, .. } = &*self.grounds;
+        let mut question = redis::cmd("GET");
+        question.arg(names.value(key));
+        let step = |mut connection| async move { question.query_async(&mut connection).await };
+        let found: Option<Bytes> = match link.ask("GET", GET_BUDGET, step).await {
+            // Something else than a value is there, put by somebody else.
+            Err(FarError::Refused { code }) if code == "WRONGTYPE" => None,
+            answer => answer?,
+        };
+        let read_at = link.server_now().unwrap_or_default();
+        Ok(found.map(|blob| FarValue { blob, read_at }))
+    }
+
+    async fn acquire(&self, key: &FarKey, have: Option<Version>) -> Result<Acquired, FarError> {
+        let Grounds {
+            link, names, times, ..
+        } = &*self.grounds;
+        let registration = self.wakeups.register(key);
+        let mut lease = RedisLease::claim(&self.grounds, key, self.tokens.next());
+        let have = have.as_ref().map_or(&[][..], |version| version.as_bytes());
+        let mut script = ACQUIRE.prepare_invoke();
+        script.key(names.value(key)).key(lease.mutex());
+        script.arg(lease.token()).arg(millis(times.ttl)).arg(have);
+        let asked = link.ports().clock.now();
+        let (outcome, left): (u8, i64) = link.change("acquire", script).await?;
+        match outcome {
+            1 => {
+                lease.begin(asked);
+                Ok(Acquired::Lead(Box::new(lease)))
+            }
+            2 => {
+                lease.forget();
+                Ok(Acquired::Newer)
+            }
+            _ => {
+                lease.forget();
+                Ok(Acquired::Wait(self.wait(registration, left)))
+            }
+        }
+    }
+
+    fn wait(&self, message: Registration, left: i64) -> Wait {
+        let ports = self.grounds.link.ports();
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0) + 1);
+        let poll = POLL + JITTER.mul_f64(ports.rng.roll());
+        let time = ports.clock.sleep(left.min(poll));
+        Wait::new(async move {
+            match select(message, time).await {
+                Either::Left((why, _)) => why,
+                Either::Right(_) => Woken::Time,
+            }
+        })
+    }
+}
+
+impl FarStore for Redis {
+    fn get<'a>(&'a self, key: &'a FarKey) -> FarFuture<'a, Result<Option<FarValue>, FarError>> {
+        Box::pin(self.inner().store.get(key))
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        key: &'a FarKey,
+        have: Option<Version>,
+    ) -> FarFuture<'a, Result<Acquired, FarError>> {
+        Box::pin(self.inner().store.acquire(key, have))
+    }
+
+    fn server_now(&self) -> Option<ServerTime> {
+        self.inner().link.server_now()
+    }
+
+    fn health(&self) -> FarHealth {
+        self.inner().link.health()
+    }
+}

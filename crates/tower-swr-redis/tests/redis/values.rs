@@ -1,0 +1,156 @@
+//! What is kept, beside what others put there.
+
+use std::time::Duration;
+
+use crate::support::{Server, body, commit, connected, key, lead, purge, ready};
+use tower_swr_core::wire::{Frame, NotOurs};
+use tower_swr_core::{Committed, FarKey, FarLog, FarStore, FarWrite, Version};
+use tower_swr_redis::Redis;
+
+fn name(key: &FarKey) -> String {
+    format!("{{swr:w1:{}}}:v", key.primary())
+}
+
+#[tokio::test]
+async fn what_others_wrote_is_a_miss_and_is_replaced() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    let key = key("/a");
+    let others = [
+        "",
+        "short",
+        "a value of some other program, long enough for a header",
+        "HC",
+        "HC\u{1}\0 but not as long as a header",
+    ];
+    for blob in others {
+        let _: String = server.ask(&["SET", &name(&key), blob]);
+        let found = redis.get(&key).await.expect("an answer").expect("a value");
+        let reason = Frame::decode(&found.blob, &key).expect_err("it is none of ours");
+        assert_eq!(reason, NotOurs::Foreign);
+        let lease = lead(&redis, &key, found.version()).await;
+        assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
+        assert_eq!(body(&redis, &key).await.as_deref(), Some("ours"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_of_another_type_is_a_miss_and_is_replaced() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    let key = key("/a");
+    let _: u64 = server.ask(&["LPUSH", &name(&key), "a list"]);
+    assert_eq!(redis.get(&key).await, Ok(None));
+    let lease = lead(&redis, &key, None).await;
+    assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
+    assert_eq!(body(&redis, &key).await.as_deref(), Some("ours"));
+}
+
+#[tokio::test]
+async fn a_damaged_value_is_a_miss_and_is_replaced() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    let key = key("/a");
+    let lease = lead(&redis, &key, None).await;
+    assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
+    let _: u64 = server.ask(&["SETRANGE", &name(&key), "100", "?"]);
+    let found = redis.get(&key).await.expect("an answer").expect("a value");
+    assert_eq!(Frame::decode(&found.blob, &key), Err(NotOurs::Damaged));
+    let lease = lead(&redis, &key, found.version()).await;
+    assert_eq!(commit(lease, &key, "again").await, Ok(Committed::Stored));
+    assert_eq!(body(&redis, &key).await.as_deref(), Some("again"));
+}
+
+#[tokio::test]
+async fn generations_and_namespaces_do_not_touch_each_other() {
+    let server = Server::start();
+    let builder = || Redis::builder(&server.url());
+    let nodes = [
+        builder().connect(),
+        builder().generation("2").connect(),
+        builder().namespace("other").connect(),
+    ];
+    let key = key("/a");
+    for (number, node) in nodes.iter().enumerate() {
+        let node = node.as_ref().expect("sound settings");
+        ready(node).await;
+        let lease = lead(node, &key, None).await;
+        let stored = commit(lease, &key, &number.to_string()).await;
+        assert_eq!(stored, Ok(Committed::Stored));
+    }
+    for (number, node) in nodes.iter().enumerate() {
+        let node = node.as_ref().expect("sound settings");
+        let expected = number.to_string();
+        assert_eq!(body(node, &key).await, Some(expected));
+    }
+    let _: String = server.ask(&["SET", "somebody else's", "kept"]);
+    let [first, ..] = &nodes;
+    let first = first.as_ref().expect("sound settings");
+    first.invalidate(purge("/a")).await;
+    let mut names: Vec<String> = server.ask(&["KEYS", "*"]);
+    names.retain(|name| !name.starts_with("swr:") && !name.starts_with("{swr:"));
+    names.sort();
+    let of_other = format!("{{other:w1:{}}}:v", key.primary());
+    assert_eq!(names, ["other:inv", "somebody else's", &of_other]);
+}
+
+#[tokio::test]
+async fn everything_on_the_server_runs_out_but_the_log() {
+    let server = Server::start();
+    let builder = Redis::builder(&server.url()).keep_at_most(Duration::from_secs(60));
+    let redis = builder.connect().expect("sound settings");
+    ready(&redis).await;
+    let (kept, held) = (key("/kept"), key("/held"));
+    let lease = lead(&redis, &kept, None).await;
+    let mut write = crate::support::write(&*lease, &kept, "value");
+    write = write.keep_for(Duration::MAX);
+    assert_eq!(lease.commit(vec![write]).await, Ok(Committed::Stored));
+    let _held = lead(&redis, &held, None).await;
+    redis.invalidate(purge("/other")).await;
+    let names: Vec<String> = server.ask(&["KEYS", "*"]);
+    assert_eq!(names.len(), 4, "value, mutex, stamp and log: {names:?}");
+    for name in names {
+        let left: i64 = server.ask(&["PTTL", &name]);
+        let expected = match name.as_str() {
+            "swr:inv" => -1..=-1,
+            _ => 1..=120_000,
+        };
+        assert!(expected.contains(&left), "{name}: {left}");
+    }
+}
+
+/// The body is binary, and as large as one may be.
+#[tokio::test]
+async fn a_large_value_comes_back_byte_by_byte() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    let key = key("/a");
+    let bytes: Vec<u8> = (0..1_000_000_u32).map(|it| (it % 251) as u8).collect();
+    let lease = lead(&redis, &key, None).await;
+    let write = FarWrite::new(key.clone(), bytes.clone().into());
+    assert_eq!(lease.commit(vec![write]).await, Ok(Committed::Stored));
+    let found = redis.get(&key).await.expect("an answer").expect("a value");
+    assert_eq!(found.blob, bytes);
+    assert_eq!(found.version(), None::<Version>);
+    let server_now = redis.server_now().expect("it has told its time");
+    assert!(server_now >= found.read_at);
+}
+
+#[tokio::test]
+async fn a_mutex_that_others_left_behind_holds_nothing_up() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    let key = key("/a");
+    let mutex = format!("{{swr:w1:{}}}:refresh", key.primary());
+    for others in [
+        &["SET", &mutex, "for ever"][..],
+        &["SET", &mutex, "for days", "EX", "100000"],
+    ] {
+        let _: String = server.ask(others);
+        let lease = lead(&redis, &key, None).await;
+        assert_eq!(lease.release().await, Ok(()));
+    }
+    let _: u64 = server.ask(&["LPUSH", &mutex, "a list"]);
+    let lease = lead(&redis, &key, None).await;
+    assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
+}
