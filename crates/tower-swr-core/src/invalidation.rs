@@ -65,13 +65,14 @@ impl ValidSince {
         Self(AtomicU64::new(born.0))
     }
 
+    /// Whoever sees it raised sees what was marked before.
     pub(crate) fn raise(&self, to: Epoch) {
-        self.0.fetch_max(to.0, Ordering::Relaxed);
+        self.0.fetch_max(to.0, Ordering::Release);
     }
 
     #[inline]
     fn get(&self) -> Epoch {
-        Epoch(self.0.load(Ordering::Relaxed))
+        Epoch(self.0.load(Ordering::Acquire))
     }
 }
 
@@ -97,6 +98,13 @@ impl Invalidations {
         self.read().newest(subjects)
     }
 
+    /// The same with the soft ones: since then, nobody wants what was asked for before.
+    pub(crate) fn newest_of_any_kind(&self, subjects: &[Subject]) -> Epoch {
+        let stamps = self.read();
+        let soft = stamps.newest_soft(subjects).epoch;
+        stamps.newest(subjects).max(soft)
+    }
+
     /// What was invalidated of what concerns `subjects` or `tags` since. One load where nothing at all was.
     #[inline]
     pub(crate) fn standing(
@@ -118,7 +126,8 @@ impl Invalidations {
         if stamps.newest(subjects).max(stamps.newest(tags.as_slice())) > was {
             return Standing::Gone;
         }
-        let softly = stamps.newest_soft(subjects, tags);
+        let [of_key, of_tags] = [subjects, tags.as_slice()].map(|it| stamps.newest_soft(it));
+        let softly = newer(of_key, of_tags);
         if softly.epoch > was {
             let at = softly.at;
             return Standing::Stale { at, checked };
@@ -214,12 +223,16 @@ impl Stamps {
         stamped.copied().fold(self.floor, Epoch::max)
     }
 
-    fn newest_soft(&self, subjects: &[Subject], tags: &Tags) -> Softly {
-        let subjects = subjects.iter().chain(tags.as_slice());
-        let stamped = subjects.filter_map(|subject| self.soft.get(&subject.bits()));
-        let newer = |one: Softly, other: Softly| if other.epoch > one.epoch { other } else { one };
+    fn newest_soft(&self, subjects: &[Subject]) -> Softly {
+        let stamped = subjects
+            .iter()
+            .filter_map(|subject| self.soft.get(&subject.bits()));
         stamped.copied().fold(self.soft_floor, newer)
     }
+}
+
+fn newer(one: Softly, other: Softly) -> Softly {
+    if other.epoch > one.epoch { other } else { one }
 }
 
 #[cfg(test)]

@@ -169,7 +169,8 @@ impl HttpCache {
         self.shared.engine.soft_purge(Subject::tag(name.as_bytes()));
     }
 
-    /// The same for all answers. The handlers are called no faster than refreshes may run.
+    /// The same for all answers. What may be served stale is renewed no faster than refreshes may run, and for the rest the
+    /// handlers are called a few at a time, as after [`HttpCache::purge_all`].
     ///
     /// ```
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 /// A handler's word on its own answer: put it into the answer's extensions.
 ///
-/// It is for this cache alone: nothing of it is sent to anybody. What it sets goes before the answer's `Cache-Control`
-/// and before the layer's own settings, and it holds for every status: an answer of 404 that says how long it is fresh is
-/// kept as long ("negative caching"). A prohibition in the answer (`private`, `no-store`, `Set-Cookie`, `Vary: *`,
-/// `must-revalidate`) stands whatever is said here.
+/// It is for this cache alone: other caches learn of it only where the answer states no lifetime of its own and the layer
+/// adds one in `Cache-Control`. What it sets goes before the answer's `Cache-Control` and before the layer's own settings,
+/// and it holds for every status: an answer of 404 that says how long it is fresh is kept as long ("negative caching"). A
+/// prohibition in the answer (`private`, `no-store`, `no-cache`, `Set-Cookie`, `Vary: *`, `must-revalidate`) stands
+/// whatever is said here.
 ///
 /// ```
 /// use std::time::Duration;
@@ -73,6 +74,13 @@ impl CachePolicy {
     pub fn tag(mut self, name: impl Into<String>) -> Self {
         self.tags.push(name.into());
         self
+    }
+
+    /// The bytes it counts for.
+    pub(crate) fn weight(&self) -> usize {
+        let tags = self.tags.iter();
+        let tags: usize = tags.map(|tag| size_of::<String>() + tag.capacity()).sum();
+        size_of::<Self>() + tags
     }
 
     /// The answer is for nobody but who asked: it is neither kept nor shared, and the next ones for the same key do not

@@ -9,7 +9,7 @@ use http_body::Body;
 use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime, Mode, Tags};
 
 use crate::key;
-use crate::policy::{self, PassReason, VaryNames, Verdict};
+use crate::policy::{self, Judgement, PassReason, VaryNames, Verdict};
 use crate::request;
 use crate::response::Held;
 use crate::settings::AuthorizationRule;
@@ -41,7 +41,11 @@ impl Sharing {
         let scope = &self.route.scope;
         let wall = self.route.shared.engine.clock().wall();
         let lifetimes = &scope.settings().lifetimes;
-        let verdict = policy::judge(
+        let Judgement {
+            verdict,
+            no_cache,
+            is_for_all,
+        } = policy::judge(
             lifetimes,
             response.extensions().get(),
             response.status(),
@@ -49,7 +53,6 @@ impl Sharing {
             wall,
         );
         let brought_age = self.brought_age(response.headers());
-        let is_for_all = policy::may_answer_others(lifetimes, response.headers());
         let (keep, own_lifetime, initial_age) = match verdict {
             Verdict::Pass(reason) => return Err(reason),
             Verdict::Store { .. } | Verdict::Validate | Verdict::Share
@@ -97,7 +100,7 @@ impl Sharing {
             variant,
             length,
             tags,
-            no_cache: policy::is_no_cache(lifetimes, response.headers()),
+            no_cache,
             is_for_all,
             revalidated: false,
         })

@@ -84,7 +84,7 @@ impl Head {
             origin.remove(X_QUERY_TIME_MS);
             origin.remove(X_CACHE_KEY);
         }
-        add_own(&mut origin, &making);
+        let own_control = add_own(&mut origin, &making);
         let mut fields = fields::of_a_hit(families.x_cache, families.cache_status);
         if families.x_cache {
             insert_text(&mut origin, X_CACHE_KEY, making.key);
@@ -93,7 +93,7 @@ impl Head {
         let has_own = making.settings.etag && status == StatusCode::OK;
         Self {
             status,
-            weight: weight(&fields),
+            weight: weight(&fields) + making.policy.as_deref().map_or(0, CachePolicy::weight),
             own_etag: has_own && !fields.contains_key(ETAG),
             policy: making.policy,
             fields,
@@ -105,7 +105,7 @@ impl Head {
             revalidated: making.revalidated,
             no_cache: making.no_cache,
             is_for_all: making.is_for_all,
-            own_control: making.own_lifetime.is_some() && families.cache_control,
+            own_control,
         }
     }
 
@@ -157,7 +157,8 @@ impl Head {
             let digest = blake3::hash(body);
             let etag = format!("\"{}\"", &digest.to_hex()[..32]);
             insert_text(&mut self.fields, ETAG, etag);
-            self.weight = weight(&self.fields);
+            let policy = self.policy.as_deref().map_or(0, CachePolicy::weight);
+            self.weight = weight(&self.fields) + policy;
         }
     }
 
@@ -209,17 +210,17 @@ fn take_upstream_status(fields: &mut HeaderMap, wanted: bool) -> Option<HeaderVa
     joined.filter(|joined| wanted && !joined.is_empty())
 }
 
-/// `Date` where there is none (RFC 9110 section 6.6.1), and what the layer's own settings ask for.
-fn add_own(fields: &mut HeaderMap, making: &Making<'_>) {
+/// `Date` where there is none (RFC 9110 section 6.6.1), and what the layer's own settings ask for. Whether that is a
+/// `Cache-Control`.
+fn add_own(fields: &mut HeaderMap, making: &Making<'_>) -> bool {
     if !fields.contains_key(DATE) {
         insert_text(fields, DATE, httpdate::fmt_http_date(making.wall));
     }
     add_vary(fields, &making.settings.vary);
-    let Some(lifetime) = making
-        .own_lifetime
-        .filter(|_| making.settings.fields.cache_control)
-    else {
-        return;
+    let is_wanted = making.settings.fields.cache_control
+        && (making.settings.lifetimes.override_origin || !policy::states_lifetime(fields));
+    let Some(lifetime) = making.own_lifetime.filter(|_| is_wanted) else {
+        return false;
     };
     if making.settings.lifetimes.override_origin {
         drop_lifetimes(fields);
@@ -231,6 +232,7 @@ fn add_own(fields: &mut HeaderMap, making: &Making<'_>) {
         cache_control(&lifetime, making.settings.client_max_age),
     );
     add_vary(fields, &making.settings.advertised_vary());
+    true
 }
 
 fn cache_control(lifetime: &Lifetime, client_max_age: Option<Duration>) -> String {

@@ -22,12 +22,14 @@ pub(crate) enum QueryRule {
 }
 
 impl QueryRule {
-    /// What counts of the query of `uri`.
+    /// What counts of the query of `uri`. One that is written as it counts is not copied.
     #[inline]
     pub(crate) fn of<'u>(&self, uri: &'u Uri) -> Option<Cow<'u, str>> {
+        let query = uri.query()?;
         match self {
-            Self::AsIs => uri.query().map(Cow::Borrowed),
-            rule => rule.normalised(uri.query()?).map(Cow::Owned),
+            Self::AsIs => Some(Cow::Borrowed(query)),
+            rule if rule.is_normal(query) => Some(Cow::Borrowed(query)),
+            rule => rule.normalised(query).map(Cow::Owned),
         }
     }
 
@@ -46,30 +48,44 @@ impl QueryRule {
         Uri::from_parts(parts).ok()
     }
 
+    fn is_normal(&self, query: &str) -> bool {
+        let names = || query.split('&').map(name);
+        !query.is_empty()
+            && query.split('&').all(|parameter| !parameter.is_empty())
+            && names().all(|name| self.counts(&name))
+            && names().is_sorted()
+    }
+
+    fn counts(&self, name: &str) -> bool {
+        match self {
+            Self::AsIs | Self::Sorted => true,
+            Self::Only(names) => names.iter().any(|counted| counted == name),
+            Self::Ignore => false,
+        }
+    }
+
     fn normalised(&self, query: &str) -> Option<String> {
         let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
-        let mut counted: Vec<&str> = match self {
-            Self::AsIs => return Some(query.to_owned()),
-            Self::Sorted => parameters.collect(),
-            Self::Only(names) => parameters
-                .filter(|parameter| names.contains(&name(parameter)))
-                .collect(),
-            Self::Ignore => return None,
-        };
-        counted.sort_by(|one, other| raw_name(one).cmp(raw_name(other)));
+        let named = parameters.map(|parameter| (name(parameter), parameter));
+        let mut counted: Vec<_> = named.filter(|(name, _)| self.counts(name)).collect();
+        counted.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let counted: Vec<&str> = counted
+            .into_iter()
+            .map(|(_, parameter)| parameter)
+            .collect();
         (!counted.is_empty()).then(|| counted.join("&"))
     }
 }
 
-fn raw_name(parameter: &str) -> &str {
-    parameter.split('=').next().unwrap_or_default()
-}
-
-/// The name as handlers read it (`application/x-www-form-urlencoded`).
-fn name(parameter: &str) -> String {
-    let raw = raw_name(parameter).replace('+', " ");
-    let decoded = percent_decode(raw.as_bytes());
-    decoded.decode_utf8_lossy().into_owned()
+/// The name of a parameter as handlers read it (`application/x-www-form-urlencoded`).
+fn name(parameter: &str) -> Cow<'_, str> {
+    let raw = parameter.split('=').next().unwrap_or_default();
+    if !raw.contains(['%', '+']) {
+        return Cow::Borrowed(raw);
+    }
+    let spaced = raw.replace('+', " ");
+    let decoded = percent_decode(spaced.as_bytes());
+    Cow::Owned(decoded.decode_utf8_lossy().into_owned())
 }
 
 #[cfg(test)]
@@ -103,6 +119,10 @@ mod tests {
         assert_eq!(sorted("b=2&a=1").as_deref(), Some("a=1&b=2"));
         assert_eq!(sorted("a=2&b&a=1&&").as_deref(), Some("a=2&a=1&b"));
         assert_eq!(sorted("a=b=c&a-b=1").as_deref(), Some("a=b=c&a-b=1"));
+        assert_eq!(
+            sorted("page=1&%70age=2&a").as_deref(),
+            Some("a&page=1&%70age=2")
+        );
         assert_eq!(sorted("&&"), None);
         assert_eq!(
             sorted("a=1;b=2").as_deref(),
@@ -117,7 +137,7 @@ mod tests {
         let counted = |query: &str| counts(&rule, &format!("/a?{query}"));
         assert_eq!(counted("utm_source=x&page=2").as_deref(), Some("page=2"));
         assert_eq!(counted("%70age=2").as_deref(), Some("%70age=2"));
-        assert_eq!(counted("a+b=1&a%20b=2").as_deref(), Some("a%20b=2&a+b=1"));
+        assert_eq!(counted("a+b=1&a%20b=2").as_deref(), Some("a+b=1&a%20b=2"));
         assert_eq!(counted("Page=2"), None);
         assert_eq!(counted("x=page=2"), None);
     }

@@ -119,8 +119,8 @@ impl<S> CacheService<S> {
         })
     }
 
-    /// Where requests with `Authorization` have keys of their own: what is kept of the others, if it is for everybody (RFC
-    /// 9111 section 3.5), and the other way round.
+    /// Where requests with `Authorization` have keys of their own: what is kept of theirs for a request without it, if it
+    /// is for everybody (RFC 9111 section 3.5).
     fn kept_for_all<A: Body, B>(
         &self,
         request: &Request<A>,
@@ -131,7 +131,9 @@ impl<S> CacheService<S> {
             return None;
         }
         let mut noted = request::admit(request, settings).ok()?;
-        noted.has_authorization = !noted.has_authorization;
+        if std::mem::replace(&mut noted.has_authorization, true) {
+            return None;
+        }
         let mut text = self.route.scope.key.clone();
         key::write(&mut text, request, &noted, settings).ok()?;
         let found = question::look(&mut text, &self.route, request.headers(), asked.began);

@@ -1,5 +1,7 @@
 //! The names, beside its URI, by which an answer can be purged.
 
+use std::collections::HashSet;
+
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Response};
 use sfv::{BareItem, List, ListEntry, Parser};
@@ -36,12 +38,14 @@ pub(crate) fn of<B>(response: &Response<B>, host: Option<&[u8]>) -> Result<Tags,
         .chain(members(fields, &CACHE_TAG, |byte| *byte == b','))
         .chain(groups.iter().map(String::as_bytes))
         .map(Subject::tag);
-    let tags = named.chain(groups.iter().map(|group| of_group(host, group)));
-    let tags: Tags = tags.take(2 * MOST + 1).collect();
-    if tags.len() > MOST {
-        return Err(TooMany);
+    let mut tags = HashSet::new();
+    for tag in named.chain(groups.iter().map(|group| of_group(host, group))) {
+        tags.insert(tag);
+        if tags.len() > MOST {
+            return Err(TooMany);
+        }
     }
-    Ok(tags)
+    Ok(tags.into_iter().collect())
 }
 
 /// The groups that an answer of the server at `host` to an unsafe request says have changed.
@@ -185,6 +189,11 @@ mod tests {
         assert_eq!(tags(&[("cache-groups", &names(512))]), Ok(1024));
         assert_eq!(tags(&[("cache-groups", &names(513))]), Err(TooMany));
         assert_eq!(tags(&[("cache-tag", &names(1025))]), Err(TooMany));
+        let repeated = "a ".repeat(3000);
+        assert_eq!(
+            tags(&[("surrogate-key", &repeated), ("cache-tag", "b")]),
+            Ok(2)
+        );
     }
 
     proptest! {

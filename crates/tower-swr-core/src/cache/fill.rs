@@ -2,7 +2,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::SemaphorePermit;
+
 use super::call::call_in_time;
+use super::refills::{self, Refills};
 use super::stream::Stream;
 use super::{Beside, Cache, Fate, Fetched, FlightPolicy, Landed, Product, Remember, Waiting};
 use crate::clock::Moment;
@@ -28,6 +31,8 @@ pub struct Fill<V, P> {
     pub(super) old: Option<Arc<Entry<V>>>,
     /// When the origin was called; until then, when the flight was.
     began: Moment,
+    /// It is part of an origin call that has its turn already.
+    is_within_a_turn: bool,
     /// Whether the observer has heard how it ended.
     told: bool,
 }
@@ -47,6 +52,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             born,
             policy,
             old,
+            is_within_a_turn: refills::is_within_a_turn(),
             told: false,
         }
     }
@@ -87,10 +93,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// Dropping it cancels the origin call; those who wait learn that there is no answer.
     pub async fn run(mut self, origin: impl Future<Output = Fetched<V, P>> + Send + 'static) {
         let cache = self.cache.clone();
-        let _turn = cache.shared.refills.turn(cache.now()).await;
+        let turn = self.turn(&cache).await;
         self.began = cache.now();
         let call = self.enter_origin();
-        match call_in_time(origin, self.patience()).await {
+        match call_in_time(Refills::within(turn, origin), self.patience()).await {
             Ok(Fetched::Whole { product, beside }) => self.land_whole(call, product, beside),
             Ok(Fetched::Stream {
                 partial,
@@ -112,6 +118,14 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             Ok(Fetched::Failed(error)) => self.lose(call, &Lost::Failed(error)),
             Err(lost) => self.lose(call, &lost),
         }
+    }
+
+    async fn turn<'c>(&self, cache: &'c Cache<V, P>) -> Option<SemaphorePermit<'c>> {
+        if self.is_within_a_turn {
+            return None;
+        }
+        let (refills, clock) = (&cache.shared.refills, &cache.shared.clock);
+        refills.turn(clock, self.policy.origin_timeout).await
     }
 
     fn enter_origin(&self) -> OriginCall {

@@ -200,7 +200,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     ) -> Joined<V, P> {
         // In this order: a purge between the two then counts as one before the flight, which is right, since its origin
         // call has not begun. The other way round it would detach a flight that nobody has joined yet.
-        let oldest = self.shared.invalidations.newest(&key.subjects());
+        let oldest = self
+            .shared
+            .invalidations
+            .newest_of_any_kind(&key.subjects());
         let born = self.shared.invalidations.epoch();
         let leader = match self.shared.flights.join(key, born.count(), oldest.count()) {
             Join::Waiter(waiter) => {
@@ -231,7 +234,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     /// Waits for the flight of `key` if one is open; never begins one.
     #[must_use]
     pub fn attend(&self, key: &KeyRef<'_>, policy: &Arc<FlightPolicy>) -> Option<Waiting<V, P>> {
-        let oldest = self.shared.invalidations.newest(&key.subjects());
+        let oldest = self
+            .shared
+            .invalidations
+            .newest_of_any_kind(&key.subjects());
         let now = self.shared.invalidations.epoch();
         let waiter = self.shared.flights.attend(key, oldest.count())?;
         let policy = Arc::clone(policy);

@@ -46,7 +46,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
 
     /// Ends the freshness of everything that concerns `subject`, as of now: what may be served stale is, at once, while
     /// one refresh per key runs behind; what may not is asked for anew. A call that runs is taken to bring what is
-    /// outdated, too.
+    /// outdated, too: who waits for it gets that, and nobody joins it. Of several soft purges of one subject that nothing
+    /// was asked for between, the last one counts.
     ///
     /// ```
     /// # use tower_swr_core::{Cache, CacheBuilder, MemorySettings, Subject};
@@ -60,10 +61,12 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         }
     }
 
-    /// Ends the freshness of everything: the origin is asked no faster than refreshes may run.
+    /// Ends the freshness of everything. What may be served stale is renewed no faster than refreshes may run, and what
+    /// may not is limited as after [`Cache::purge_all`].
     pub fn soft_purge_all(&self) {
-        let invalidations = &self.shared.invalidations;
-        invalidations.invalidate_all_softly(self.now());
+        let now = self.now();
+        self.shared.refills.begin(self.shared.near.len(), now);
+        self.shared.invalidations.invalidate_all_softly(now);
     }
 
     /// Removes what is kept under exactly `key`. A fill that runs stores its value all the same: to invalidate, see

@@ -97,7 +97,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     fn fly_under(&mut self, key: Option<&Key>) {
         let Some(key) = key else { return };
         let subjects = key.borrowed().subjects();
-        let oldest = self.cache.shared.invalidations.newest(&subjects);
+        let invalidations = &self.cache.shared.invalidations;
+        let oldest = invalidations.newest_of_any_kind(&subjects);
         self.leader.also_under(key.clone(), oldest.count());
     }
 

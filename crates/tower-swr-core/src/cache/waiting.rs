@@ -113,7 +113,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Waiting<V, P> {
         let invalidations = &self.cache.shared.invalidations;
         !landed.tags.is_empty()
             && self.joined.count() > born
-            && invalidations.newest(landed.tags.as_slice()).count() > born
+            && invalidations
+                .newest_of_any_kind(landed.tags.as_slice())
+                .count()
+                > born
     }
 
     fn time_out(&mut self) -> Outcome<V, P> {

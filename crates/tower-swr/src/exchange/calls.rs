@@ -20,7 +20,7 @@ use crate::future::Answering;
 use crate::gate;
 use crate::key;
 use crate::origin::{Errand, Own};
-use crate::policy::{self, Verdict};
+use crate::policy::{self, Judgement, Verdict};
 use crate::problem::Problem;
 use crate::question::Question;
 use crate::request;
@@ -135,6 +135,7 @@ where
     fn on_its_own_behalf(mut self) -> (Arc<Route>, S, Question, Request<A>) {
         let settings = self.route.scope.settings();
         request::hide(self.request.headers_mut(), settings);
+        key::strip_query(&mut self.request, &settings.query);
         via::note(&self.route.scope, self.request.extensions_mut());
         (self.route, self.service, self.question, self.request)
     }
@@ -247,7 +248,7 @@ fn passed(fwd: &'static str, fwd_status: StatusCode, detail: Option<&'static str
 fn is_shareable<B: Body>(route: &Route, response: &Response<B>) -> bool {
     let wall = route.shared.engine.clock().wall();
     let lifetimes = &route.scope.settings().lifetimes;
-    let verdict = policy::judge(
+    let Judgement { verdict, .. } = policy::judge(
         lifetimes,
         response.extensions().get(),
         response.status(),

@@ -32,7 +32,8 @@ pub(crate) struct Exchange<S, A> {
     question: Question,
 }
 
-/// How often a request may find that what it waited for was another variant than its own, before it goes alone.
+/// How often a request may find that what it waited for is not for it, another variant or purged meanwhile, before it
+/// goes alone.
 const MAX_HOPS: usize = 3;
 
 type Answered<B, E> = Result<Response<CacheBody<B>>, E>;
@@ -71,6 +72,7 @@ where
     /// The exchange is boxed, and so is what a request does that does not wait: those who wait come by the thousand, and
     /// a future has room for all that may ever be moved into it, twice.
     pub(crate) async fn answer(mut self: Box<Self>, mut look: Look<Held>) -> Answered<B, S::Error> {
+        let mut detail = "variants";
         for _ in 0..=MAX_HOPS {
             let (waiting, fwd) = match self.turn(look) {
                 Turn::Done(response, is_due) => {
@@ -90,10 +92,13 @@ where
             match self.collapsed(outcome, fwd) {
                 Waited::Answered(response) => return Ok(response),
                 Waited::Alone => return self.call(Call::Pass(None)).await,
-                Waited::NotMine => look = self.look(),
+                Waited::NotMine(why) => {
+                    detail = why;
+                    look = self.look();
+                }
             }
         }
-        self.call(Call::Pass(Some("variants"))).await
+        self.call(Call::Pass(Some(detail))).await
     }
 
     /// What is to be done after a look-up found `look`.
@@ -199,7 +204,8 @@ where
     }
 
     /// Whether an answer to somebody else will do. Where it is not fresh, it does not for a request that says whose it
-    /// is; nor for any, where the origin wants to be asked each time.
+    /// is; nor for any, where the origin wants to be asked each time. A failure does for all: it is nobody's, and each
+    /// would ask an origin that fails.
     fn may_take(&self, landed: &Landed<Held, Partial>) -> bool {
         let (head, is_reusable) = match &landed.answer {
             Answer::Partial(partial) => (&*partial.head, partial.is_reusable),
@@ -212,7 +218,8 @@ where
             },
         };
         let settings = self.route.scope.settings();
-        (landed.fate != Fate::Shared && is_reusable)
+        landed.fate == Fate::Failed
+            || (landed.fate != Fate::Shared && is_reusable)
             || !(head.no_cache || request::is_personal(self.request.headers(), settings))
     }
 
@@ -254,9 +261,9 @@ where
             Outcome::Landed(landed) if fits(&landed, self.request.headers()) => {
                 route.landed(asked, landed, Verb::Collapsed, fwd)
             }
-            Outcome::Landed(_) => return Waited::NotMine,
+            Outcome::Landed(_) => return Waited::NotMine("variants"),
             Outcome::Pass => return Waited::Alone,
-            Outcome::Outdated => return Waited::NotMine,
+            Outcome::Outdated => return Waited::NotMine("outdated"),
             Outcome::Stale(entry, reason) => route.stale(asked, &entry, reason, fwd),
             Outcome::Lost(lost) => route.problem(asked, Problem::from(&lost), fwd),
             Outcome::WaitTimedOut => route.problem(asked, Problem::WaitTimedOut, fwd),
@@ -300,7 +307,7 @@ enum Turn<B> {
 enum Waited<B> {
     Answered(Response<CacheBody<B>>),
     /// The answer is for other requests than this one, or is outdated: it looks again.
-    NotMine,
+    NotMine(&'static str),
     /// The answer is for nobody else.
     Alone,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, EXPIRES};
 use http::{HeaderMap, HeaderName};
 
 use super::targeted;
@@ -98,7 +98,7 @@ pub(crate) fn beside_lifetimes(headers: &HeaderMap) -> Vec<u8> {
         let mut before = members.rest;
         while let Some(Ok(directive)) = members.next() {
             let (text, rest) = before.split_at(before.len() - members.rest.len());
-            if !states_lifetime(directive.name) {
+            if !is_lifetime(directive.name) {
                 let between = |byte: &u8| is_space(*byte) || *byte == b',';
                 let start = text.iter().position(|byte| !between(byte));
                 beside.push(text[start.unwrap_or_default()..].trim_ascii_end());
@@ -109,7 +109,7 @@ pub(crate) fn beside_lifetimes(headers: &HeaderMap) -> Vec<u8> {
     beside.join(&b", "[..])
 }
 
-fn states_lifetime(name: &[u8]) -> bool {
+fn is_lifetime(name: &[u8]) -> bool {
     let lifetimes: [&[u8]; 4] = [
         b"max-age",
         b"s-maxage",
@@ -117,6 +117,12 @@ fn states_lifetime(name: &[u8]) -> bool {
         b"stale-if-error",
     ];
     lifetimes.iter().any(|it| it.eq_ignore_ascii_case(name))
+}
+
+/// Whether `headers` tell other caches how long the answer is fresh.
+pub(crate) fn states_lifetime(headers: &HeaderMap) -> bool {
+    let control = CacheControl::parse(headers);
+    headers.contains_key(EXPIRES) || control.max_age.or(control.s_maxage).is_some()
 }
 
 /// Delta-seconds (RFC 9111 section 1.2.2): digits only; more than 2^31 counts as 2^31.

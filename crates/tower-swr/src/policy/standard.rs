@@ -63,6 +63,16 @@ pub(crate) enum Verdict {
     Pass(PassReason),
 }
 
+/// What a response's head says of what may be done with it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Judgement {
+    pub(crate) verdict: Verdict,
+    /// It may satisfy no other request before the origin has confirmed it (RFC 9111 section 5.2.2.4).
+    pub(crate) no_cache: bool,
+    /// It is for everybody, though the request that it answers had `Authorization` (RFC 9111 section 3.5).
+    pub(crate) is_for_all: bool,
+}
+
 /// Judges a response by its head, and by its handler's own `policy`, at the moment `now` of its arrival.
 ///
 /// A `Failure`, and a `Store` whose status is 5xx, must not replace a good copy: that is the caller's to see to, who
@@ -73,8 +83,24 @@ pub(crate) fn judge(
     status: StatusCode,
     headers: &HeaderMap,
     now: SystemTime,
-) -> Verdict {
+) -> Judgement {
     let control = CacheControl::of(headers, &lifetimes.targets);
+    let has_shared_age = control.s_maxage.is_some_and(|span| !span.is_zero());
+    Judgement {
+        no_cache: control.no_cache,
+        is_for_all: control.public || control.must_revalidate || has_shared_age,
+        verdict: verdict(control, lifetimes, policy, status, headers, now),
+    }
+}
+
+fn verdict(
+    control: CacheControl,
+    lifetimes: &Lifetimes,
+    policy: Option<&CachePolicy>,
+    status: StatusCode,
+    headers: &HeaderMap,
+    now: SystemTime,
+) -> Verdict {
     if let Some(reason) = refusal(&control, status, headers) {
         return Verdict::Pass(reason);
     }
@@ -101,18 +127,6 @@ pub(crate) fn judge(
         guess.flatten()
     };
     case.verdict(stated.or_else(guessed))
-}
-
-/// Whether the answer may satisfy no other request before the origin has confirmed it (RFC 9111 section 5.2.2.4).
-pub(crate) fn is_no_cache(lifetimes: &Lifetimes, headers: &HeaderMap) -> bool {
-    CacheControl::of(headers, &lifetimes.targets).no_cache
-}
-
-/// Whether an answer to a request with `Authorization` may be given to others (RFC 9111 section 3.5).
-pub(crate) fn may_answer_others(lifetimes: &Lifetimes, headers: &HeaderMap) -> bool {
-    let control = CacheControl::of(headers, &lifetimes.targets);
-    let has_shared_age = control.s_maxage.is_some_and(|span| !span.is_zero());
-    control.public || control.must_revalidate || has_shared_age
 }
 
 /// The first reason, most telling first, why the answer must not reach a second client.
@@ -212,7 +226,8 @@ impl Case<'_> {
     fn ours(&self) -> Option<Lifetime> {
         let route = Windows::of_route(self.lifetimes).or(Windows::DEFAULT);
         let windows = if self.lifetimes.override_origin {
-            route
+            let own = self.policy.map(Windows::of_policy);
+            own.map_or(route, |own| own.or(route))
         } else {
             self.windows().or(route)
         };
@@ -349,12 +364,12 @@ mod tests {
         headers: &HeaderMap,
         now: SystemTime,
     ) -> Verdict {
-        judge(lifetimes, None, status, headers, now)
+        judge(lifetimes, None, status, headers, now).verdict
     }
 
     fn verdict(lifetimes: &Lifetimes, code: u16, pairs: &[(&'static str, &str)]) -> Verdict {
         let headers = testing::headers(pairs.iter().copied());
-        judge(lifetimes, None, status(code), &headers, now())
+        judge(lifetimes, None, status(code), &headers, now()).verdict
     }
 
     /// The verdict on a default route for one line of `Cache-Control`.

@@ -145,3 +145,42 @@ async fn its_tags_are_purged_and_outlive_a_304() {
     let purged = ask(&service, get("/")).await;
     assert_eq!((purged.x_cache(), purged.text()), ("MISS", "call 2"));
 }
+
+#[tokio::test]
+async fn clients_are_not_told_of_two_lifetimes() {
+    let house = House::new();
+    let policy = CachePolicy::new().stale_while_revalidate(secs(30));
+    let said = reply(200)
+        .with("cdn-cache-control", "public")
+        .with("cache-control", "max-age=0");
+    let layer = house
+        .layer()
+        .targeted_fields([http::HeaderName::from_static("cdn-cache-control")]);
+    let service = layer.layer(saying(said, policy));
+    let first = ask(&service, get("/")).await;
+    assert_eq!(first.lines("cache-control"), ["max-age=0"]);
+    assert_eq!(ask(&service, get("/")).await.x_cache(), "HIT");
+}
+
+#[tokio::test]
+async fn its_windows_go_before_those_of_a_layer_that_overrides() {
+    let policy = CachePolicy::new().stale_while_revalidate(secs(300));
+    let layer = |house: &House| house.layer().max_age(secs(10)).override_origin();
+    let words = words(reply(200), policy, layer, &[9, 10, 309, 310]).await;
+    assert_eq!(words, ["HIT", "STALE", "STALE", "MISS"]);
+}
+
+#[tokio::test]
+async fn its_tags_count_for_the_memory_that_they_take() {
+    let bytes = async |policy: CachePolicy| {
+        let house = House::new();
+        ask(&layered(&house, reply(200), policy), get("/")).await;
+        house.cache.stats().bytes
+    };
+    let plain = bytes(CachePolicy::new()).await;
+    let tagged = bytes((0..100).fold(CachePolicy::new(), |policy, tag| {
+        policy.tag(format!("{tag:0>100}"))
+    }))
+    .await;
+    assert!(tagged >= plain + 100 * 100, "{plain} and {tagged}");
+}

@@ -182,7 +182,7 @@ async fn who_led_is_put_under_its_conditions_too() {
 }
 
 #[tokio::test]
-async fn what_is_for_everybody_is_for_those_who_say_who_they_are_and_for_those_who_do_not() {
+async fn what_is_for_everybody_is_for_those_who_do_not_say_who_they_are_too() {
     for line in [
         "public, max-age=60",
         "s-maxage=60",
@@ -193,7 +193,7 @@ async fn what_is_for_everybody_is_for_those_who_say_who_they_are_and_for_those_w
         assert_eq!(ask(&service, get("/a")).await.x_cache(), "HIT", "{line}");
         ask(&service, get("/b")).await;
         let own = ask(&service, get("/b").with("authorization", "me")).await;
-        assert_eq!((own.x_cache(), origin.calls()), ("HIT", 2), "{line}");
+        assert_eq!((own.x_cache(), origin.calls()), ("MISS", 3), "{line}");
     }
     let (_house, _origin, service) = behind([reply(200).with("cache-control", "max-age=60")]);
     ask(&service, get("/")).await;
@@ -218,4 +218,16 @@ async fn variants_are_told_apart_for_everybody_too() {
         "MISS"
     );
     assert_eq!(origin.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_failure_is_shared_with_those_who_say_who_they_are_too() {
+    let (_house, origin, service) = behind([reply(503)]);
+    origin.hold();
+    let users = (0..20).map(|user| get("/").with("cookie", format!("user={user}")));
+    let asking = start_all(&service, users).await;
+    origin.release();
+    let answers = answers(asking).await;
+    assert_eq!((origin.calls(), count(&answers, "COLLAPSED")), (1, 19));
+    assert!(answers.iter().all(|answer| answer.status == 503));
 }

@@ -114,6 +114,17 @@ async fn who_goes_alone_is_seen_as_they_are() {
 }
 
 #[tokio::test]
+async fn who_makes_a_call_of_their_own_is_seen_as_all_others() {
+    let house = House::new();
+    let origin = Origin::always(reply(200).with("cache-control", "private"));
+    let service = house.layer().ignore_query().layer(origin.clone());
+    for path in ["/a?x=1", "/a?x=2"] {
+        assert_eq!(ask(&service, get(path)).await.x_cache(), "PASS");
+    }
+    assert!(origin.seen().iter().all(|seen| seen.uri == "/a"));
+}
+
+#[tokio::test]
 #[should_panic(expected = "query_parameters([]) of scope \"s\": none would count")]
 async fn a_query_of_no_parameters_is_no_rule() {
     let house = House::new();

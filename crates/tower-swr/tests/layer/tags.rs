@@ -169,3 +169,38 @@ async fn after_a_purge_of_everything_handlers_are_called_a_few_at_a_time() {
     let free = start(&service, get("/another")).await;
     assert_eq!(free.await.expect("an answer").x_cache(), "MISS");
 }
+
+#[tokio::test]
+async fn nobody_joins_a_call_that_began_before_a_soft_purge() {
+    let house = House::new();
+    let strict = reply(200).with("cache-control", "max-age=60, must-revalidate");
+    let origin = Origin::always(strict);
+    let service = house.layer().layer(origin.clone());
+    origin.hold();
+    let early = start(&service, get("/")).await;
+    house.cache.soft_purge("s", &Uri::from_static("/"));
+    let late = start(&service, get("/")).await;
+    settle().await;
+    origin.release();
+    assert_eq!(early.await.expect("an answer").text(), "call 0");
+    assert_eq!(late.await.expect("an answer").text(), "call 1");
+    assert_eq!(house.cache.stats().stampede_violations, 0);
+}
+
+#[tokio::test]
+async fn a_call_that_needs_another_answer_of_the_cache_does_not_wait_for_its_own_turn() {
+    let cache = tower_swr::HttpCache::builder(tower_swr::MemorySettings::new(8 << 20))
+        .clock(tower_swr_core::testing::ManualClock::default())
+        .refills(1)
+        .build();
+    let inner = cache.layer("inner").layer(Origin::always(reply(200)));
+    let outer = cache.layer("outer").layer(inner);
+    for path in ["/a", "/b"] {
+        ask(&outer, get(path)).await;
+    }
+    cache.purge_all();
+    let asking = start_all(&outer, [get("/a"), get("/b")]).await;
+    for answer in answers(asking).await {
+        assert_eq!(answer.status, 200);
+    }
+}
