@@ -27,6 +27,7 @@ mod revalidation;
 mod settings;
 mod spans;
 mod stats;
+mod storm;
 mod stream;
 mod tags;
 mod targeted;
