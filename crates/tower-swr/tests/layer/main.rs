@@ -19,6 +19,7 @@ mod lifetimes;
 mod limits;
 mod on_axum;
 mod on_hyper;
+mod oracle;
 mod policy;
 mod proxy;
 mod query;
