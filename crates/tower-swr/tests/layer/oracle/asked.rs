@@ -10,7 +10,9 @@ pub(crate) fn forbids(made: &Made, request: &HeaderMap, now: u64, failing: bool)
     let text = combined(request, "cache-control");
     let said = Directives::parse(text.as_deref().unwrap_or_default());
     // What is odd in a request is anybody's guess: it is taken as no word at all.
-    let wanted = (made.kind == Kind::Proxy && !is_odd(&said)).then_some(&said);
+    // And these are wishes, which a cache need not keep where the origin fails (RFC 5861 section 4).
+    let heeded = made.kind == Kind::Proxy && !failing && !is_odd(&said);
+    let wanted = heeded.then_some(&said);
     let lifetime = made.lifetime();
     let age = made.age(now);
     if let Some(said) = wanted {

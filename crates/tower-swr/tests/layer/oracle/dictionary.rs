@@ -29,7 +29,7 @@ pub(crate) fn parse(text: &str) -> Option<Directives> {
     }
     (!members.is_empty()).then_some(Directives {
         members,
-        broken: false,
+        ..Directives::default()
     })
 }
 

@@ -61,6 +61,8 @@ pub(crate) struct Directives {
     pub(crate) members: Vec<Directive>,
     /// Something in it is no directive at all; of such a field nothing is expected, but what it forbids is forbidden.
     pub(crate) broken: bool,
+    /// A pair of a backslash and what it quotes is in it: nobody writes that, and to read it as no number is cautious.
+    pub(crate) escaped: bool,
 }
 
 impl Directives {
@@ -70,6 +72,7 @@ impl Directives {
         let mut parsed = Self {
             members: Vec::new(),
             broken: !closed,
+            escaped: text.contains('\\'),
         };
         for member in members {
             match directive(&member) {
@@ -131,7 +134,7 @@ impl Directives {
             "max-age" | "s-maxage" => member.argument.as_deref().and_then(delta_seconds).is_some(),
             name => known.contains(&name) && member.argument.is_none(),
         };
-        !self.broken && once && self.members.iter().all(plain)
+        !self.broken && !self.escaped && once && self.members.iter().all(plain)
     }
 }
 
