@@ -3,6 +3,7 @@
 mod adversarial;
 mod among_tower;
 mod among_tower_http;
+mod attacks;
 mod basics;
 mod conditions;
 mod control;

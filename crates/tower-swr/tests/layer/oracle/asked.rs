@@ -34,26 +34,23 @@ pub(crate) fn forbids(made: &Made, request: &HeaderMap, now: u64, failing: bool)
     if age < lifetime.most {
         return None;
     }
-    let asked = if made.kind == Kind::Proxy && !made.forbids_stale() {
-        max_stale(&said)
-    } else {
-        0
-    };
-    let (stale, window) = (age - lifetime.most, made.window(failing).max(asked));
-    let is_too_old = stale > window || window == 0;
-    is_too_old.then(|| {
+    let asked = max_stale(&said).filter(|_| made.kind == Kind::Proxy && !made.forbids_stale());
+    let (stale, window) = (age - lifetime.most, made.window(failing));
+    let is_allowed = (stale <= window && window > 0) || asked.is_some_and(|most| stale <= most);
+    (!is_allowed).then(|| {
         format!(
             "stale for {stale} s, at most {window} s allowed ({lifetime:?}): RFC 9111 section 4.2.4"
         )
     })
 }
 
-fn max_stale(said: &Directives) -> u64 {
+/// Section 5.2.1.2: without a number, however stale.
+fn max_stale(said: &Directives) -> Option<u64> {
     let spans = said.all("max-stale").map(|argument| match argument {
         None => u64::MAX,
         Some(_) => said.seconds("max-stale").unwrap_or(0),
     });
-    spans.max().unwrap_or(0)
+    spans.max()
 }
 
 fn is_odd(said: &Directives) -> bool {
