@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::house::{House, Origin, With as _, ask, get, reply, secs};
+use crate::house::{House, Origin, ask, get, reply, secs};
 use tower::Layer as _;
 
 #[tokio::test]

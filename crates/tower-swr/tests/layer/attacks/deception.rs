@@ -1,6 +1,6 @@
 //! A private page whose address looks like that of a file, so that a cache that goes by addresses keeps it for all.
 
-use crate::house::{House, Origin, With as _, ask, get, reply};
+use crate::house::{House, Origin, ask, get, reply};
 use tower::Layer as _;
 
 /// Addresses that routers may take for `/account`, and caches for a file.

@@ -75,7 +75,7 @@ fn not_modified(made: &Made, request: &HeaderMap, answer: &Answer) -> Option<&'s
     ];
     let is_missing =
         |name: &&str| made.fields.contains_key(*name) && !answer.fields.contains_key(*name);
-    if says.iter().any(|name| is_missing(&name)) {
+    if says.iter().any(is_missing) {
         return Some("a field that a 200 would have is missing: RFC 9110 section 15.4.5");
     }
     let good = match combined(request, "if-none-match") {

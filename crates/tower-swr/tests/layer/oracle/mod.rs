@@ -32,6 +32,9 @@ use crate::house::{
     House, Origin, Reply, With as _, answers, get, head, reply, secs, settle, start_all,
 };
 
+/// A layer, and whose rules it is judged by.
+type Judged = (Kind, fn(&House) -> CacheLayer);
+
 type Calls = Arc<Mutex<Vec<Made>>>;
 
 fn layer(house: &House, kind: Kind) -> CacheLayer {
@@ -191,7 +194,7 @@ fn finds_out(kind: Kind, other: fn(&House) -> CacheLayer) -> bool {
 
 #[test]
 fn a_layer_that_does_otherwise_is_found_out() {
-    let others: [(Kind, fn(&House) -> CacheLayer); 6] = [
+    let others: [Judged; 6] = [
         (Kind::Plain, |house| house.layer().override_origin()),
         (Kind::Plain, |house| house.layer().max_age(secs(61))),
         (Kind::Plain, |house| house.layer().ignore_authorization()),

@@ -1,4 +1,4 @@
-//! The same directives in another spelling are the same directives: order, case, spaces, lines, quotes.
+//! What is printed in another spelling is read as the same: order, case, spaces, lines, quotes, forms of dates.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::sample::select;
 use tower::Layer as _;
 
 use super::rfc::Kind;
-use super::{layer, settings};
+use super::{dates, layer, settings};
 use crate::house::{House, Origin, ask, get, reply, secs, settle};
 
 /// A directive, and how it is to be spelt: upper case, quoted, in a line of its own, with commas and spaces around it.
@@ -75,12 +75,16 @@ fn oddly(all: &[Spelt]) -> Vec<String> {
     lines
 }
 
-/// What clients of a layer before an origin that says `lines` are told, as time goes by.
-async fn told(kind: Kind, lines: &[String]) -> Vec<(String, String, String)> {
+fn of_lines(name: &'static str, lines: Vec<String>) -> Vec<(&'static str, String)> {
+    lines.into_iter().map(|line| (name, line)).collect()
+}
+
+/// What clients of a layer before an origin that says `fields` are told, as time goes by.
+async fn told(kind: Kind, fields: &[(&str, String)]) -> Vec<(String, String, String)> {
     let house = House::new();
-    let said = lines
+    let said = fields
         .iter()
-        .fold(reply(200), |reply, line| reply.with("cache-control", line));
+        .fold(reply(200), |reply, (name, value)| reply.with(name, value));
     let service = layer(&house, kind).layer(Origin::always(said));
     let mut told = Vec::new();
     for wait in [0, 0, 1, 9, 1, 19, 31, 60, 1000] {
@@ -101,9 +105,38 @@ proptest! {
     fn another_spelling_says_the_same(directives in spelt()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         for kind in [Kind::Plain, Kind::Proxy, Kind::Windows] {
-            let (plain, odd) = (plainly(&directives), oddly(&directives));
+            let [plain, odd] = [plainly(&directives), oddly(&directives)].map(|lines| of_lines("cache-control", lines));
             let (first, second) = runtime.block_on(async { (told(kind, &plain).await, told(kind, &odd).await) });
             prop_assert_eq!(first, second, "{:?}: {:?} and {:?}", kind, plain, odd);
         }
+    }
+
+    #[test]
+    fn a_date_says_the_same_in_each_of_its_forms(made in -100..100_i64, spare in -5..100_i64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        for kind in [Kind::Plain, Kind::Proxy, Kind::Windows] {
+            let fields = |form: usize| {
+                let [date, expires] = [made, made + spare].map(|about| dates::print(dates::START + about, form));
+                vec![("date", date), ("expires", expires)]
+            };
+            let first = runtime.block_on(told(kind, &fields(0)));
+            for form in [1, 2] {
+                prop_assert_eq!(&first, &runtime.block_on(told(kind, &fields(form))), "{:?}: {:?}", kind, fields(form));
+            }
+        }
+    }
+
+    #[test]
+    fn a_targeted_field_says_the_same_in_its_own_way(max_age in 0..70_u64, window in 0..70_u64, order in any::<bool>()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let plain = format!("max-age={max_age}, stale-while-revalidate={window}");
+        let odd = match order {
+            true => format!("  stale-while-revalidate={window};a;b=\"c\" ,\tmax-age=7, x=(1 2), max-age={max_age}"),
+            false => format!("max-age={max_age:03};a=?0,stale-while-revalidate={window}, public=?1"),
+        };
+        let first = runtime.block_on(told(Kind::Proxy, &[("cache-control", plain)]));
+        let fields = [("cache-control", "no-store".to_owned()), ("cdn-cache-control", odd)];
+        let second = runtime.block_on(told(Kind::Proxy, &fields));
+        prop_assert_eq!(first, second, "{:?}", fields);
     }
 }
