@@ -1,11 +1,10 @@
-//! Random answers, requests and times between them: well-formed, odd and broken, around the same few numbers, so that
-//! boundaries are met.
+//! Random answers, requests and times between them.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::dates;
+use super::values::{date_fields, directives, lists, texts};
 
 pub(crate) type Field = (&'static str, Vec<u8>);
 
@@ -33,123 +32,6 @@ pub(crate) struct Step {
     pub(crate) burst: Vec<Asked>,
 }
 
-fn texts(values: &'static [&'static str]) -> impl Strategy<Value = String> {
-    select(values).prop_map(str::to_owned)
-}
-
-/// Numbers as they are given: plain, odd, too large, none.
-fn numbers() -> impl Strategy<Value = String> {
-    prop_oneof![
-        12 => select(&[0_u64, 1, 5, 10, 30, 60, 100]).prop_map(|number| number.to_string()),
-        1 => texts(&["2147483647", "2147483648", "99999999999999999999999", "010", "\"10\"", "\"1\\0\""]),
-        1 => texts(&["-1", "1.5", "ten", "\"\"", "\"ten\"", "5s", "0x10", "+5", "\"5", ""]),
-    ]
-}
-
-fn directives() -> impl Strategy<Value = String> {
-    let numbered = (
-        select(&[
-            "max-age",
-            "max-age",
-            "max-age",
-            "s-maxage",
-            "Max-Age",
-            "stale-while-revalidate",
-            "stale-if-error",
-            "S-MaxAge",
-        ]),
-        numbers(),
-    );
-    let odd: &[&str] = &[
-        "",
-        "=",
-        "max-age",
-        "s-maxage",
-        "max-age = 60",
-        "max-age=60;x",
-        "no-store;",
-        "\"no-store\"",
-        "x=\"no-store\"",
-        "x=\", private\"",
-        "x=\"a\\\", no-store\"",
-        "private=\"set-cookie\"",
-        "no-cache=\"x-a, x-b\"",
-        "private=x-a",
-        "no-cache=\"\"",
-        "x-unknown=1",
-        "\u{e9}",
-        "@",
-        "no-store=0",
-        "must-revalidate=1",
-        "max-age=60 s-maxage=60",
-        "x=\"unclosed",
-    ];
-    let words: &[&str] = &[
-        "public",
-        "public",
-        "no-store",
-        "private",
-        "No-Cache",
-        "must-revalidate",
-        "proxy-revalidate",
-        "must-understand",
-        "immutable",
-        "NO-STORE",
-        "no-transform",
-        "x-unknown",
-    ];
-    prop_oneof![
-        8 => numbered.prop_map(|(name, number)| format!("{name}={number}")),
-        3 => texts(words.to_vec().leak()),
-        1 => texts(odd.to_vec().leak()),
-    ]
-}
-
-/// Members with the spaces and commas that a list may have.
-fn lists(members: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
-    let separator = texts(&[",", ", ", " ,\t", ",,", ", ,"]);
-    vec((members, separator), 1..4).prop_map(|members| {
-        let mut text: String = members
-            .iter()
-            .map(|(member, end)| format!("{member}{end}"))
-            .collect();
-        while text.ends_with([',', ' ', '\t']) && members.len() != 2 {
-            text.pop();
-        }
-        // A letter beyond ASCII is two bytes here, as a server would send it.
-        text.into_bytes()
-    })
-}
-
-/// Dates about the time when the clock begins, in all forms, and what is none.
-fn date_fields() -> impl Strategy<Value = Vec<u8>> {
-    let about = select(&[
-        -86_400_i64 * 30,
-        -600,
-        -100,
-        -60,
-        -1,
-        0,
-        1,
-        5,
-        10,
-        60,
-        100,
-        1_000_000_000,
-    ]);
-    let form = prop_oneof![6 => Just(0_usize), 1 => Just(1), 1 => Just(2)];
-    let good = (about, form).prop_map(|(about, form)| dates::print(dates::START + about, form));
-    prop_oneof![
-        8 => good,
-        1 => texts(&[
-            "0", "-1", "now", "", "Thu, 01 Jan 2026 00:00:30", "Thu, 32 Jan 2026 00:00:30 GMT",
-            "Thu, 01 Jan 2026 24:00:30 GMT", "Thu, 01 Jan 2026 00:00:30 +0000", "1767225660",
-            "Thu, 01 Foo 2026 00:00:30 GMT", "Sun, 30 Feb 2031 00:00:00 GMT",
-        ]),
-    ]
-    .prop_map(String::into_bytes)
-}
-
 fn dictionaries() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         6 => lists(directives()),
@@ -162,7 +44,7 @@ fn dictionaries() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn answer_fields() -> impl Strategy<Value = Field> {
-    let vary: &[&str] = &[
+    let vary: &'static [&'static str] = &[
         "accept",
         "Accept-Language",
         "x-a",
@@ -174,7 +56,7 @@ fn answer_fields() -> impl Strategy<Value = Field> {
         "cookie",
         "authorization",
     ];
-    let ages: &[&str] = &[
+    let ages: &'static [&'static str] = &[
         "0",
         "1",
         "5",
@@ -188,7 +70,7 @@ fn answer_fields() -> impl Strategy<Value = Field> {
         "99999999999",
         "\"5\"",
     ];
-    let tags: &[&str] = &[
+    let tags: &'static [&'static str] = &[
         "\"1\"",
         "W/\"1\"",
         "\"\"",
@@ -203,9 +85,9 @@ fn answer_fields() -> impl Strategy<Value = Field> {
         3 => date_fields().prop_map(|value| ("expires", value)),
         2 => date_fields().prop_map(|value| ("date", value)),
         2 => date_fields().prop_map(|value| ("last-modified", value)),
-        2 => bytes(ages.to_vec().leak()).prop_map(|value| ("age", value)),
-        3 => bytes(vary.to_vec().leak()).prop_map(|value| ("vary", value)),
-        2 => bytes(tags.to_vec().leak()).prop_map(|value| ("etag", value)),
+        2 => bytes(ages).prop_map(|value| ("age", value)),
+        3 => bytes(vary).prop_map(|value| ("vary", value)),
+        2 => bytes(tags).prop_map(|value| ("etag", value)),
         2 => dictionaries().prop_map(|value| ("cdn-cache-control", value)),
         1 => bytes(&["id=1", ""]).prop_map(|value| ("set-cookie", value)),
         1 => bytes(&["no-cache"]).prop_map(|value| ("pragma", value)),
@@ -245,7 +127,7 @@ pub(crate) fn answers() -> impl Strategy<Value = Said> {
 }
 
 fn request_fields() -> impl Strategy<Value = Field> {
-    let control: &[&str] = &[
+    let control: &'static [&'static str] = &[
         "no-cache",
         "no-store",
         "max-age=0",
@@ -263,7 +145,7 @@ fn request_fields() -> impl Strategy<Value = Field> {
         "max-age=60, max-age=1",
         "only-if-cached, max-stale=60",
     ];
-    let ranges: &[&str] = &[
+    let ranges: &'static [&'static str] = &[
         "bytes=0-3",
         "bytes=2-",
         "bytes=-4",
@@ -281,7 +163,7 @@ fn request_fields() -> impl Strategy<Value = Field> {
         "bytes=99999999999999999999-",
         "bytes=-99999999999999999999",
     ];
-    let tags: &[&str] = &[
+    let tags: &'static [&'static str] = &[
         "\"1\"",
         "W/\"1\"",
         "\"2\"",
@@ -299,12 +181,12 @@ fn request_fields() -> impl Strategy<Value = Field> {
         2 => bytes(&["1", "2", "secret"]).prop_map(|value| ("x-a", value)),
         2 => bytes(&["u", "v"]).prop_map(|value| ("authorization", value)),
         1 => bytes(&["a=1", "a=2"]).prop_map(|value| ("cookie", value)),
-        3 => bytes(control.to_vec().leak()).prop_map(|value| ("cache-control", value)),
+        3 => bytes(control).prop_map(|value| ("cache-control", value)),
         1 => bytes(&["no-cache", "x"]).prop_map(|value| ("pragma", value)),
-        2 => bytes(ranges.to_vec().leak()).prop_map(|value| ("range", value)),
-        2 => bytes(tags.to_vec().leak()).prop_map(|value| ("if-none-match", value)),
-        1 => bytes(tags.to_vec().leak()).prop_map(|value| ("if-match", value)),
-        1 => bytes(tags.to_vec().leak()).prop_map(|value| ("if-range", value)),
+        2 => bytes(ranges).prop_map(|value| ("range", value)),
+        2 => bytes(tags).prop_map(|value| ("if-none-match", value)),
+        1 => bytes(tags).prop_map(|value| ("if-match", value)),
+        1 => bytes(tags).prop_map(|value| ("if-range", value)),
         1 => date_fields().prop_map(|value| ("if-range", value)),
         1 => date_fields().prop_map(|value| ("if-modified-since", value)),
         1 => date_fields().prop_map(|value| ("if-unmodified-since", value)),
