@@ -114,6 +114,11 @@ impl Seen {
 
     /// A plain request is answered from what an earlier one left, where nothing speaks against it.
     fn expected(&self, calls: &[Made], before: usize, answer: &Answer) -> Result<(), String> {
+        // Of answers that differ, one may have taken another's place, or have sent those who waited away.
+        let same = |made: &Made| made.status == calls[0].status && made.fields == calls[0].fields;
+        if !calls.iter().all(same) {
+            return Ok(());
+        }
         let kept = calls[..before]
             .iter()
             .zip(&self.plain)

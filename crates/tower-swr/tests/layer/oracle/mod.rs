@@ -64,7 +64,7 @@ fn origin(said: Said, kind: Kind, clock: ManualClock, calls: Calls) -> Origin {
         let (status, fields) = if failed {
             (500, Vec::new())
         } else {
-            (said.status, said.fields.clone())
+            said.heads[number % said.heads.len()].clone()
         };
         let same =
             said.confirms && status == 200 && !failed && is_confirmed(&fields, &call.parts.headers);

@@ -8,11 +8,11 @@ use super::values::{date_fields, directives, lists, texts};
 
 pub(crate) type Field = (&'static str, Vec<u8>);
 
-/// What the origin answers, always.
+/// What the origin answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
-    pub(crate) status: u16,
-    pub(crate) fields: Vec<Field>,
+    /// Of the calls in turn.
+    pub(crate) heads: Vec<(u16, Vec<Field>)>,
     /// Whether it answers conditions.
     pub(crate) confirms: bool,
     /// From which call on it fails.
@@ -32,7 +32,7 @@ pub(crate) struct Step {
     pub(crate) burst: Vec<Asked>,
 }
 
-fn dictionaries() -> impl Strategy<Value = Vec<u8>> {
+fn dictionaries() -> impl Strategy<Value = Vec<u8>> + Clone {
     prop_oneof![
         6 => lists(directives()),
         4 => texts(&[
@@ -43,7 +43,7 @@ fn dictionaries() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn answer_fields() -> impl Strategy<Value = Field> {
+fn answer_fields() -> impl Strategy<Value = Field> + Clone {
     let vary: &'static [&'static str] = &[
         "accept",
         "Accept-Language",
@@ -112,18 +112,15 @@ pub(crate) fn answers() -> impl Strategy<Value = Said> {
         200, 200, 200, 200, 203, 204, 206, 299, 301, 302, 307, 404, 410, 414, 403, 500, 503,
     ]);
     let fails_from = prop_oneof![3 => Just(usize::MAX), 1 => 1..4_usize];
-    (
-        status,
-        vec(answer_fields(), 0..5),
-        any::<bool>(),
+    let head =
+        (status, vec(answer_fields(), 0..5)).prop_map(|(status, fields)| (status, once(fields)));
+    let heads = prop_oneof![3 => vec(head.clone(), 1), 1 => vec(head, 2)];
+    (heads, any::<bool>(), fails_from).prop_map(|(heads, confirms, fails_from)| Said {
+        // What a 304 leaves of an answer with other fields is not what this is about.
+        confirms: confirms && heads.len() == 1,
+        heads,
         fails_from,
-    )
-        .prop_map(|(status, fields, confirms, fails_from)| Said {
-            status,
-            fields: once(fields),
-            confirms,
-            fails_from,
-        })
+    })
 }
 
 fn request_fields() -> impl Strategy<Value = Field> {

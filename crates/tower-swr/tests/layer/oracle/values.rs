@@ -6,12 +6,12 @@ use proptest::sample::select;
 
 use super::dates;
 
-pub(crate) fn texts(values: &'static [&'static str]) -> impl Strategy<Value = String> {
+pub(crate) fn texts(values: &'static [&'static str]) -> impl Strategy<Value = String> + Clone {
     select(values).prop_map(str::to_owned)
 }
 
 /// Numbers as they are given: plain, odd, too large, none.
-fn numbers() -> impl Strategy<Value = String> {
+fn numbers() -> impl Strategy<Value = String> + Clone {
     prop_oneof![
         12 => select(&[0_u64, 1, 5, 10, 30, 60, 100]).prop_map(|number| number.to_string()),
         1 => texts(&["2147483647", "2147483648", "99999999999999999999999", "010", "\"10\"", "\"1\\0\""]),
@@ -19,7 +19,7 @@ fn numbers() -> impl Strategy<Value = String> {
     ]
 }
 
-pub(crate) fn directives() -> impl Strategy<Value = String> {
+pub(crate) fn directives() -> impl Strategy<Value = String> + Clone {
     let numbered = (
         select(&[
             "max-age",
@@ -79,7 +79,9 @@ pub(crate) fn directives() -> impl Strategy<Value = String> {
 }
 
 /// Members with the spaces and commas that a list may have.
-pub(crate) fn lists(members: impl Strategy<Value = String>) -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn lists(
+    members: impl Strategy<Value = String> + Clone,
+) -> impl Strategy<Value = Vec<u8>> + Clone {
     let separator = texts(&[",", ", ", " ,\t", ",,", ", ,"]);
     vec((members, separator), 1..4).prop_map(|members| {
         let mut text: String = members
@@ -95,7 +97,7 @@ pub(crate) fn lists(members: impl Strategy<Value = String>) -> impl Strategy<Val
 }
 
 /// Dates about the time when the clock begins, in all forms, and what is none.
-pub(crate) fn date_fields() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn date_fields() -> impl Strategy<Value = Vec<u8>> + Clone {
     let about = select(&[
         -86_400_i64 * 30,
         -600,
