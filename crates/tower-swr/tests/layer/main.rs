@@ -3,6 +3,7 @@
 mod adversarial;
 mod among_tower;
 mod among_tower_http;
+mod attacks;
 mod basics;
 mod conditions;
 mod control;
@@ -19,6 +20,7 @@ mod lifetimes;
 mod limits;
 mod on_axum;
 mod on_hyper;
+mod oracle;
 mod policy;
 mod proxy;
 mod query;
