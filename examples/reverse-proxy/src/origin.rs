@@ -115,6 +115,8 @@ impl OriginService {
         }
         translate_vary(response.headers_mut());
         self.origin.pseudonym.append_to(&mut response);
+        // The version is each hop's own (RFC 9110 section 2.5).
+        *response.version_mut() = Version::HTTP_11;
         Ok(response.map(Either::Left))
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     Scheme,
     /// Its target is of a form that its method does not have.
     Target,
+    /// Its body is coded in a way that is not undone here (RFC 9112 section 6.1).
+    Coding,
     /// It may go no further than this, and wants what only an origin can say.
     MaxForwards,
 }
@@ -59,6 +61,10 @@ impl Refusal {
             Self::Target => (
                 StatusCode::BAD_REQUEST,
                 "This method does not go with a target of this form.",
+            ),
+            Self::Coding => (
+                StatusCode::NOT_IMPLEMENTED,
+                "The body of a request has no transfer coding but chunks.",
             ),
             Self::MaxForwards => (
                 StatusCode::NOT_IMPLEMENTED,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
 use tokio::net::TcpListener;
 use tower_layer::Layer as _;
 use tower_swr::{CacheLayer, HttpCache};
@@ -104,6 +105,7 @@ fn layer(cache: &HttpCache, settings: &Settings) -> CacheLayer {
     let layer = match settings.bypass_cookies {
         // All that a proxy has, but for what it does with cookies.
         true => layer
+            .targeted_fields([HeaderName::from_static("cdn-cache-control")])
             .heuristic_freshness()
             .forward_authorization()
             .head_as_get()

@@ -1,9 +1,9 @@
 //! Clients that hold a connection: how many there may be, and for how long one may do nothing.
 
-use crate::support::{House, Message, Script, Step, kept};
+use crate::support::{Gate, House, Message, Script, Step, kept};
 
 /// Long enough for a loopback, short enough for a test that has to live through it.
-const IMPATIENT: [&str; 2] = ["--client-timeout", "0.2"];
+const IMPATIENT: [&str; 2] = ["--client-timeout", "0.5"];
 
 async fn house(arguments: &[&str]) -> House {
     House::with(arguments, |_, _| kept("max-age=60", "hello")).await
@@ -24,6 +24,25 @@ async fn a_client_that_never_begins_is_sent_away() {
         assert_eq!(wire.rest().await, "", "{begun:?}");
         assert_eq!(house.origin.calls(), 0);
     }
+}
+
+/// Its request is shorter than the beginning by which HTTP/2 is told.
+#[tokio::test]
+async fn a_short_request_is_no_client_that_never_begins() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let house = House::with(&IMPATIENT, move |_, _| {
+        let wait = vec![Step::Wait(held.clone())];
+        [wait, kept("no-store", "hello")].concat()
+    })
+    .await;
+    let mut wire = house.connect().await;
+    wire.write("GET / HTTP/1.0\r\n\r\n").await;
+    house.origin.reached(1).await;
+    // Who says nothing at all tells when the time is over.
+    assert_eq!(house.connect().await.rest().await, "");
+    gate.open();
+    assert!(wire.rest().await.ends_with("hello"));
 }
 
 #[tokio::test]
