@@ -29,6 +29,8 @@ pub(crate) enum Refusal {
 pub(crate) enum Failure {
     /// No connection to it could be opened.
     Unreachable,
+    /// As many are asking it as may.
+    Busy,
     /// The connection broke, or what came was no HTTP.
     Broken,
     /// It took too long to connect, or to begin an answer.
@@ -90,6 +92,10 @@ impl Failure {
             Self::Unreachable => (
                 StatusCode::BAD_GATEWAY,
                 "The server behind this proxy cannot be reached.",
+            ),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "As many requests are with the server behind this proxy as may be.",
             ),
             Self::Broken => (
                 StatusCode::BAD_GATEWAY,

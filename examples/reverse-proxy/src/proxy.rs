@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tower_layer::Layer as _;
 use tower_swr::{CacheLayer, HttpCache};
 
+use crate::calls::Calls;
 use crate::client::OriginClient;
 use crate::forwarded::Peer;
 use crate::front::Front;
@@ -49,6 +50,7 @@ impl Proxy {
             origin: Arc::new(Origin {
                 address: settings.origin.clone(),
                 client,
+                calls: Calls::new(settings.origin_calls, settings.origin_timeout),
                 pseudonym: Pseudonym::new(&settings.name),
                 tunnels: Tunnels::new(settings.idle_timeout),
             }),
