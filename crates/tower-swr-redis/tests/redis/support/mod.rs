@@ -1,12 +1,16 @@
 //! Servers, a network with faults, and patience.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod proxy;
 mod server;
 
 use std::time::Duration;
 
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::Cluster;
 pub(crate) use proxy::Proxy;
-pub(crate) use server::Server;
+pub(crate) use server::{Server, free_port};
 
 use tower_swr_core::{
     Acquired, Committed, FarError, FarKey, FarStore, FarSubject, FarWrite, Invalidation, Key,
