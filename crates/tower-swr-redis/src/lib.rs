@@ -49,9 +49,8 @@
 //! themselves are asked without a password. Masters of a Cluster tell the time each by its own clock: keep their clocks
 //! together.
 //!
-//! Encrypted, a server is trusted by what the system trusts, or by what
-//! [`RedisBuilder::root_certificate`] says. One that is not is not spoken to: it counts as away, and
-//! [`RedisHealth::connection`] says why.
+//! Encrypted, a server is trusted by what the system trusts, or by what `RedisBuilder::root_certificate` says. One that is
+//! not is not spoken to: it counts as away, and [`RedisHealth::connection`] says why.
 //!
 //! # What to set on the server
 //!

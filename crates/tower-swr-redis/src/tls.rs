@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 
 use redis::{Client, ConnectionInfo, RedisError, TlsCertificates};
 use rustls::crypto::{CryptoProvider, ring};
@@ -42,11 +43,19 @@ pub(crate) fn trust(nodes: &mut [ConnectionInfo], root: Option<&[u8]>) -> Result
 
 /// What of encryption is wrong, if that is what `error` is about.
 pub(crate) fn distrust(error: &RedisError) -> Option<&'static str> {
-    let error = error.source()?.downcast_ref::<io::Error>()?;
-    let error = error.get_ref()?.downcast_ref::<TlsError>()?;
+    type Shared = Arc<dyn Error + Send + Sync>;
+    let cause = error.source()?;
+    let cause = match cause.downcast_ref::<Shared>() {
+        Some(shared) => shared.downcast_ref::<io::Error>()?,
+        None => cause.downcast_ref::<io::Error>()?,
+    };
+    let error = cause.get_ref()?.downcast_ref::<TlsError>()?;
     Some(match error {
         TlsError::InvalidCertificate(reason) => match reason {
-            CertificateError::UnknownIssuer => "TLS: a certificate of an unknown issuer",
+            // Another issuer of the same name is as unknown.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "TLS: a certificate of an unknown issuer"
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "TLS: a certificate that has run out"
             }

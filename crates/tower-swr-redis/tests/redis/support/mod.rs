@@ -10,7 +10,9 @@ use std::time::Duration;
 #[cfg(feature = "cluster")]
 pub(crate) use cluster::Cluster;
 pub(crate) use proxy::Proxy;
-pub(crate) use server::{Server, free_port};
+pub(crate) use server::Server;
+#[cfg(any(feature = "cluster", feature = "tls"))]
+pub(crate) use server::free_port;
 
 use tower_swr_core::{
     Acquired, Committed, FarError, FarKey, FarStore, FarSubject, FarWrite, Invalidation, Key,
