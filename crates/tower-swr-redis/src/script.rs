@@ -176,11 +176,6 @@ scripts! {
 
 #[cfg(test)]
 #[path = "../tests/redis/support/server.rs"]
-#[allow(
-    dead_code,
-    clippy::disallowed_methods,
-    reason = "a real server, of which the stories use more"
-)]
 mod server;
 
 /// Each script does what its line says.

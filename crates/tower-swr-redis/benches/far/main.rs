@@ -8,7 +8,6 @@
 mod hit;
 mod queue;
 #[path = "../../tests/redis/support/server.rs"]
-#[allow(dead_code, reason = "the tests use more of it")]
 mod server;
 mod wake;
 

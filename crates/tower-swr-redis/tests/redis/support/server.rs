@@ -1,3 +1,9 @@
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "a real server does not run on a clock that a test can move, and not every test uses all of it"
+)]
+
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
