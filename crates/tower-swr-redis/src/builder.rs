@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::io::tcp::TcpSettings;
-use redis::{Client, ConnectionInfo, IntoConnectionInfo};
 use tower_swr_core::{Clock, HasherRng, Rng, Spawn, SystemClock, TokioSpawn};
 
-use crate::connection::{Dialer, Link, Ports};
+use crate::address::Address;
+use crate::connection::{Link, Ports};
+use crate::dialer::Dialer;
 use crate::error::ConnectError;
 use crate::handle::{Parts, Redis};
 use crate::invalidation::Log;
@@ -27,6 +27,8 @@ pub struct RedisBuilder {
     lease: LeaseTimes,
     keep_at_most: Duration,
     rescue_after: Duration,
+    /// In PEM.
+    root_certificate: Option<Vec<u8>>,
     ports: Ports,
 }
 
@@ -46,6 +48,7 @@ impl RedisBuilder {
             },
             keep_at_most: Duration::from_secs(7 * 24 * 60 * 60),
             rescue_after: Duration::from_secs(90),
+            root_certificate: None,
             ports: Ports {
                 clock: Arc::new(SystemClock::default()),
                 spawn: Arc::new(TokioSpawn),
@@ -96,6 +99,22 @@ impl RedisBuilder {
         self
     }
 
+    /// Whose signature makes a server trustworthy: one certificate or more, in PEM. For encrypted URLs. Default what the
+    /// system trusts, which is read for every connection.
+    ///
+    /// ```
+    /// use tower_swr_redis::Redis;
+    ///
+    /// let wrong = Redis::builder("rediss://cache:6379").root_certificate("no certificate");
+    /// let error = wrong.connect().expect_err("it is none");
+    /// assert_eq!(error.setting(), "root_certificate");
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificate = Some(pem.into());
+        self
+    }
+
     /// Where it reads the time and where it waits. Default the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.ports.clock = Arc::new(clock);
@@ -122,13 +141,8 @@ impl RedisBuilder {
     pub fn connect(self) -> Result<Redis, ConnectError> {
         let address = self.address()?;
         self.check()?;
-        let client = Client::open(address)
-            .map_err(|_| ConnectError::new("url", "this build cannot connect to it"))?;
         let names = Keyspace::new(&self.namespace, self.generation.as_deref());
-        let dialer = Dialer {
-            client,
-            ports: self.ports,
-        };
+        let dialer = Dialer::new(address, self.ports)?;
         let link = Arc::new(Link::new(dialer));
         // A value that a lease has been held for is younger than the lease when it is written.
         let keep_stamps = self.keep_at_most.saturating_add(self.lease.longest);
@@ -157,17 +171,19 @@ impl RedisBuilder {
         }))
     }
 
-    fn address(&self) -> Result<ConnectionInfo, ConnectError> {
-        const RULE: &str = "must be redis://[user:password@]host[:port][/database]";
-        if self.url.starts_with("rediss:") || self.url.starts_with("valkeys:") {
-            return Err(ConnectError::new("url", "TLS is not part of this build"));
+    fn address(&self) -> Result<Address, ConnectError> {
+        let mut address = Address::parse(&self.url)?;
+        let root = self.root_certificate.as_deref();
+        match (address.is_encrypted, root) {
+            (true, root) => encrypt(&mut address, root)?,
+            (false, None) => {}
+            // Whoever names one expects to be encrypted.
+            (false, Some(_)) => {
+                let rule = "is for encrypted URLs: rediss://…";
+                return Err(ConnectError::new("root_certificate", rule));
+            }
         }
-        let address = (self.url.as_str())
-            .into_connection_info()
-            .map_err(|_| ConnectError::new("url", RULE))?;
-        // A step is one small packet, and somebody waits for it.
-        let tcp = TcpSettings::default().set_nodelay(true);
-        Ok(address.set_tcp_settings(tcp))
+        Ok(address)
     }
 
     fn check(&self) -> Result<(), ConnectError> {
@@ -201,6 +217,17 @@ impl RedisBuilder {
             None => Ok(()),
         }
     }
+}
+
+#[cfg(feature = "tls")]
+fn encrypt(address: &mut Address, root: Option<&[u8]>) -> Result<(), ConnectError> {
+    crate::tls::trust(&mut address.nodes, root)
+}
+
+/// No encrypted URL gets as far as here.
+#[cfg(not(feature = "tls"))]
+fn encrypt(_: &mut Address, _: Option<&[u8]>) -> Result<(), ConnectError> {
+    Ok(())
 }
 
 /// Without the URL, which may hold a password.

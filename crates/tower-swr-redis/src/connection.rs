@@ -10,19 +10,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisResult, ScriptInvocation};
+use redis::{FromRedisValue, RedisResult, ScriptInvocation};
 use tokio::sync::{Notify, watch};
 use tower_swr_core::{Clock, FarError, FarHealth, Moment, Rng, ServerTime, Spawn, Task};
 
+use crate::dialer::Dialer;
 use crate::error::{ends_connection, far_error};
+use crate::line::Connection;
 
 /// What a step may take. A value that is slow to come is not worth waiting for.
 pub(crate) const GET_BUDGET: Duration = Duration::from_millis(50);
 /// What any other step may take.
 pub(crate) const STEP_BUDGET: Duration = Duration::from_millis(100);
-/// What a new connection may take, with everything that is said on it first.
-pub(crate) const DIAL_BUDGET: Duration = Duration::from_millis(250);
 
 /// So many steps in a row without an answer, and the connection is given up without asking further.
 const MOST_TIMEOUTS: u32 = 5;
@@ -52,45 +51,6 @@ impl Ports {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let task: Task = Box::pin(task);
         self.spawn.spawn(task);
-    }
-}
-
-/// Where the server is, and how to get there. Cluster and Sentinel will be other ways to the same kinds of connection.
-pub(crate) struct Dialer {
-    pub(crate) client: Client,
-    pub(crate) ports: Ports,
-}
-
-pub(crate) type Connection = MultiplexedConnection;
-
-impl Dialer {
-    pub(crate) async fn dial(&self) -> Result<Connection, FarError> {
-        // The limits are ours: the client's own do not cover everything.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
-        let dialled = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
-        let dialled = self.ports.within(DIAL_BUDGET, dialled).await?;
-        dialled.map_err(|error| far_error(&error, "connect"))
-    }
-
-    pub(crate) async fn subscribe(&self, channel: &str) -> Result<PubSub, FarError> {
-        let dialled = async {
-            let mut connection = self.client.get_async_pubsub().await?;
-            connection.subscribe(channel).await?;
-            Ok(connection)
-        };
-        let dialled: RedisResult<PubSub> = self.ports.within(DIAL_BUDGET, dialled).await?;
-        dialled.map_err(|error| far_error(&error, "subscribe"))
-    }
-}
-
-/// Without the client, which knows the password.
-impl std::fmt::Debug for Dialer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Dialer")
     }
 }
 
@@ -205,11 +165,13 @@ impl Link {
         F: Future<Output = RedisResult<T>>,
     {
         let (connection, number) = self.connection().ok_or(FarError::Unavailable)?;
+        // What one server of several does is no reason to part with the others.
+        let is_one_server = connection.is_one_server();
         let answer = self.ports().within(budget, step(connection)).await;
         match answer {
             Err(timed_out) => {
                 let in_a_row = self.timeouts.fetch_add(1, Ordering::Relaxed) + 1;
-                if in_a_row >= MOST_TIMEOUTS {
+                if in_a_row >= MOST_TIMEOUTS && is_one_server {
                     self.give_up(number, timed_out.clone());
                 }
                 Err(timed_out)
@@ -217,7 +179,8 @@ impl Link {
             Ok(Err(error)) => {
                 let reason = far_error(&error, name);
                 self.timeouts.store(0, Ordering::Relaxed);
-                if ends_connection(&error) {
+                let is_replaced = reason == FarError::ReadOnly && self.dialer.leads_elsewhere();
+                if is_one_server && (is_replaced || ends_connection(&error)) {
                     self.give_up(number, reason.clone());
                 } else {
                     self.complain(Some(reason.clone()));

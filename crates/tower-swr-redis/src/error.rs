@@ -36,6 +36,11 @@ impl Error for ConnectError {}
 
 /// What `error`, in answer to `step`, is to the engine. Its text stays here: it may hold a key or a name.
 pub(crate) fn far_error(error: &RedisError, step: &'static str) -> FarError {
+    #[cfg(feature = "tls")]
+    if let Some(step) = crate::tls::distrust(error) {
+        tracing::warn!(reason = step, "encryption fails");
+        return FarError::Unexpected { step };
+    }
     match error.kind() {
         ErrorKind::Io => FarError::Disconnected,
         ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {

@@ -72,7 +72,7 @@ impl Redis {
     }
 
     /// The server at `url`, to be connected to once everything is set:
-    /// `redis://[user:password@]host[:port][/database]`.
+    /// `redis://[user:password@]host[:port][/database]`, or one of the others in the [table](crate#where-servers-are).
     ///
     /// ```
     /// use std::time::Duration;

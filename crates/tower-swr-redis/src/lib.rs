@@ -34,6 +34,24 @@
 //! SUBSCRIBE PING TIME XADD XRANGE XREAD XINFO|STREAM INFO`; for the refreshes `XREADGROUP XGROUP|CREATE XACK XDEL XPENDING
 //! XAUTOCLAIM ZADD ZREM ZRANGEBYSCORE`, too.
 //!
+//! # Where servers are
+//!
+//! | URL | what it reaches | feature |
+//! |---|---|---|
+//! | `redis://[user:password@]host[:port][/database]` | one server | |
+//! | `redis-cluster://[user:password@]host:port,host:port…` | the servers of a Cluster, of which it names some | `cluster` |
+//! | `redis-sentinel://[user:password@]host:port,…/master[/database]` | the master that Sentinels name, and the next one | `sentinel` |
+//! | `rediss://…`, `rediss-cluster://…`, `rediss-sentinel://…` | the same, encrypted | `tls` |
+//!
+//! Of several servers any may be away: each time another is asked first. In a Cluster one master that dies takes its part of
+//! the keys along until the Cluster has put another in its place: steps on those fail within their budgets, others go on. A
+//! Cluster's user needs `CLUSTER|SLOTS CLUSTER|KEYSLOT`, too, and one of a master with Sentinels needs `ROLE`. Sentinels
+//! themselves are asked without a password. Masters of a Cluster tell the time each by its own clock: keep their clocks
+//! together.
+//!
+//! Encrypted, a server is trusted by what the system trusts, or by what `RedisBuilder::root_certificate` says. One that is
+//! not is not spoken to: it counts as away, and [`RedisHealth::connection`] says why.
+//!
 //! # What to set on the server
 //!
 //! Values are written with a time to live, so any `volatile-*` eviction suits. `allkeys-*` may evict the stream and the
@@ -43,20 +61,28 @@
 //!
 //! For one process: the memory of the engine is nearer. For values that must never be lost: this is a cache.
 
+mod address;
 mod builder;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod connection;
+mod dialer;
 mod error;
 mod handle;
 mod invalidation;
 mod keyspace;
 mod lease;
+mod line;
 mod queue;
 mod reader;
 mod record;
-
 mod script;
+#[cfg(feature = "sentinel")]
+mod sentinel;
 mod store;
 mod supervisor;
+#[cfg(feature = "tls")]
+mod tls;
 mod token;
 mod wakeup;
 

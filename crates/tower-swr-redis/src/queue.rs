@@ -14,11 +14,12 @@ use tower_swr_core::{
     Digest, Enqueued, FarError, FarFuture, Moment, RemoteJob, RemoteRefreshes, TakenJob,
 };
 
-use crate::connection::{Connection, Link, STEP_BUDGET};
+use crate::connection::{Link, STEP_BUDGET};
 use crate::error::far_error;
 use crate::handle::Redis;
 use crate::keyspace::Keyspace;
 use crate::lease::millis;
+use crate::line::Connection;
 use crate::script::{BURY, DONE, ENQUEUE, PROMOTE, RETRY};
 use crate::token::Tokens;
 
@@ -85,7 +86,7 @@ impl Queue {
         let mut connection = match line.take() {
             Some(connection) => connection,
             None if !self.link.is_up() => return Err(FarError::Unavailable),
-            None => self.link.dialer.dial().await?,
+            None => self.link.dialer.dial_for(&self.stream()).await?,
         };
         let taken = self.take_on(&mut connection, most).await?;
         *line = Some(connection);

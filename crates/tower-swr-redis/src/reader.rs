@@ -10,10 +10,11 @@ use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use redis::{RedisResult, Value};
 use tower_swr_core::{FarError, FarSubject, Invalidation, LogEvent, LogPosition};
 
-use crate::connection::{Connection, STEP_BUDGET};
+use crate::connection::STEP_BUDGET;
 use crate::error::far_error;
 use crate::invalidation::{Log, id, position};
 use crate::lease::millis;
+use crate::line::Connection;
 use crate::script::HISTORY;
 
 /// Entries read at a time.
@@ -28,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(crate) async fn follow(log: Arc<Log>) {
     let mut server = None;
     loop {
-        let reason = match log.link.dialer.dial().await {
+        let reason = match log.link.dialer.dial_for(&log.names.log()).await {
             Ok(connection) => {
                 let reader = Reader {
                     log: &log,

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select;
-use redis::RedisResult;
+use redis::{RedisError, from_redis_value};
 use tokio::sync::watch;
 use tower_swr_core::FarError;
 
-use crate::connection::{Connection, Link};
+use crate::connection::Link;
 use crate::error::far_error;
+use crate::line::Connection;
 
 /// The time between two questions, and between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -88,8 +89,8 @@ async fn probe(link: &Link, mut connection: Connection) -> Result<(), FarError> 
     let clock = &link.ports().clock;
     let asked = clock.now();
     let question = async move {
-        let answer: RedisResult<(u64, u64)> = redis::cmd("TIME").query_async(&mut connection).await;
-        answer
+        let answer = connection.ask_time().await?;
+        from_redis_value::<(u64, u64)>(answer).map_err(RedisError::from)
     };
     let answer = link.ports().within(PROBE_BUDGET, question).await?;
     let (seconds, micros) = answer.map_err(|error| far_error(&error, "TIME"))?;

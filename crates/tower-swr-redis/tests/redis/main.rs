@@ -5,13 +5,19 @@
     reason = "real servers do not run on a clock that a test can move"
 )]
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod connection;
 mod contracts;
 mod leases;
 mod log;
 mod queue;
 mod refusals;
+#[cfg(feature = "sentinel")]
+mod sentinel;
 mod settings;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod values;
 mod wakeups;

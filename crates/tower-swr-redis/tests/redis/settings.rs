@@ -22,8 +22,65 @@ fn a_url_that_is_none_is_refused() {
         assert!(text.starts_with("url: must be redis://"), "{url}: {text}");
         assert!(!text.contains("secret"), "{text}");
     }
-    let text = refused(Redis::connect("rediss://localhost"));
-    assert_eq!(text, "url: TLS is not part of this build");
+}
+
+#[test]
+fn what_a_build_lacks_is_named_with_its_feature() {
+    for (url, feature, is_there) in [
+        ("rediss://localhost", "`tls`", cfg!(feature = "tls")),
+        ("valkeys://localhost", "`tls`", cfg!(feature = "tls")),
+        (
+            "redis-cluster://a:1,b:2",
+            "`cluster`",
+            cfg!(feature = "cluster"),
+        ),
+        (
+            "redis-sentinel://a:1,b:2/shop",
+            "`sentinel`",
+            cfg!(feature = "sentinel"),
+        ),
+    ] {
+        match Redis::connect(url) {
+            Ok(_) => assert!(is_there, "{url}"),
+            Err(error) => {
+                assert!(!is_there, "{url}: {error}");
+                assert!(error.to_string().contains(feature), "{url}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_encrypted_url_cannot_turn_the_check_of_certificates_off() {
+    let url = "rediss://user:secret@localhost/#insecure";
+    let text = refused(Redis::connect(url));
+    assert!(text.starts_with("url: "), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}
+
+#[cfg(all(feature = "cluster", feature = "sentinel"))]
+#[test]
+fn several_servers_are_named_in_one_url() {
+    for url in [
+        "redis-cluster://a:7000",
+        "redis-cluster://app:secret@a:7000,b:7001,[::1]:7002/",
+        "redis-sentinel://:secret@a:1,b:2/shop/3",
+    ] {
+        assert!(Redis::connect(url).is_ok(), "{url}");
+    }
+    for url in [
+        "redis-cluster://",
+        "redis-cluster://a:7000,,b:7001",
+        "redis-cluster://a:7000/3",
+        "redis-sentinel://a:1,b:2",
+        "redis-sentinel://a:1/",
+        "redis-sentinel://a:1/shop/secret",
+        "redis-other://secret:1",
+    ] {
+        let text = refused(Redis::connect(url));
+        assert!(text.starts_with("url: must be redis"), "{url}: {text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
 }
 
 #[test]

@@ -154,3 +154,32 @@ async fn a_mutex_that_others_left_behind_holds_nothing_up() {
     let lease = lead(&redis, &key, None).await;
     assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
 }
+
+#[tokio::test]
+async fn a_release_with_another_format_is_not_touched_and_touches_nothing() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    let key = key("/a");
+    // What a release that writes `w2` has, and is about to write.
+    let theirs = ["v", "refresh"].map(|what| format!("{{swr:w2:{}}}:{what}", key.primary()));
+    for name in &theirs {
+        let _: String = server.ask(&["SET", name, "theirs", "PX", "60000"]);
+    }
+    assert_eq!(redis.get(&key).await, Ok(None));
+    let lease = lead(&redis, &key, None).await;
+    assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
+    let purged = redis.invalidate(purge("/a")).await;
+    assert!(matches!(purged, tower_swr_core::Recorded::Done(_)));
+    for name in &theirs {
+        let kept: String = server.ask(&["GET", name]);
+        assert_eq!(kept, "theirs");
+    }
+    // A purge concerns them all the same: by the log and its stamp, which all formats share.
+    let stamps: u8 = server.ask(&["EXISTS", "swr:inv"]);
+    assert_eq!(stamps, 1);
+    let lease = lead(&redis, &key, None).await;
+    assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
+    let [value, mutex] = &theirs;
+    let _: u64 = server.ask(&["DEL", value, mutex]);
+    assert_eq!(body(&redis, &key).await.as_deref(), Some("ours"));
+}

@@ -1,12 +1,18 @@
 //! Servers, a network with faults, and patience.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod proxy;
 mod server;
 
 use std::time::Duration;
 
+#[cfg(feature = "cluster")]
+pub(crate) use cluster::Cluster;
 pub(crate) use proxy::Proxy;
 pub(crate) use server::Server;
+#[cfg(any(feature = "cluster", feature = "tls"))]
+pub(crate) use server::free_port;
 
 use tower_swr_core::{
     Acquired, Committed, FarError, FarKey, FarStore, FarSubject, FarWrite, Invalidation, Key,

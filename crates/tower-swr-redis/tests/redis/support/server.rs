@@ -1,3 +1,9 @@
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "a real server does not run on a clock that a test can move, and not every test uses all of it"
+)]
+
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -29,8 +35,12 @@ impl Server {
 
     /// One that is not there yet.
     pub(crate) fn planned(arguments: &[&str]) -> Self {
+        Self::planned_at(free_port(), arguments)
+    }
+
+    pub(crate) fn planned_at(port: u16, arguments: &[&str]) -> Self {
         Self {
-            port: free_port(),
+            port,
             arguments: arguments.iter().map(|&it| it.to_owned()).collect(),
             folder: tempfile::tempdir().expect("a folder for the server"),
             process: None,
@@ -43,7 +53,7 @@ impl Server {
 
     /// Starts it, empty.
     pub(crate) fn restart(&mut self) {
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(PROGRAM);
         command
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--loglevel", "warning"])
@@ -52,14 +62,28 @@ impl Server {
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        let process = command.spawn().unwrap_or_else(|error| match error.kind() {
-            ErrorKind::NotFound => panic!(
-                "redis-server is not on the PATH: install the package redis-server, or run ./tests/run, which does"
-            ),
-            _ => panic!("redis-server cannot be started: {error}"),
-        });
-        self.process = Some(process);
+        self.process = Some(spawn(&mut command));
         self.wait_until_it_answers();
+    }
+
+    /// One of those who watch the master at `port` of 127.0.0.1, and call it `shop`.
+    pub(crate) fn start_sentinel(master: u16) -> Self {
+        let mut server = Self::planned(&[]);
+        let settings = format!(
+            "port {}\nbind 127.0.0.1\nsentinel monitor shop 127.0.0.1 {master} 2\n\
+             sentinel down-after-milliseconds shop 1000\nsentinel failover-timeout shop 5000\n",
+            server.port,
+        );
+        let file = server.folder.path().join("sentinel.conf");
+        std::fs::write(&file, settings).expect("a file in a folder of our own");
+        let mut command = Command::new(PROGRAM);
+        command
+            .arg(file)
+            .args(["--sentinel", "--loglevel", "warning"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        server.process = Some(spawn(&mut command));
+        server.wait_until_it_answers();
+        server
     }
 
     fn wait_until_it_answers(&mut self) {
@@ -126,6 +150,17 @@ impl Server {
             .status();
         assert!(told.expect("`kill` can be run").success());
     }
+}
+
+const PROGRAM: &str = "redis-server";
+
+fn spawn(command: &mut Command) -> Child {
+    command.spawn().unwrap_or_else(|error| match error.kind() {
+        ErrorKind::NotFound => panic!(
+            "redis-server is not on the PATH: install the package redis-server, or run ./tests/run, which does"
+        ),
+        _ => panic!("redis-server cannot be started: {error}"),
+    })
 }
 
 impl Drop for Server {
