@@ -9,7 +9,7 @@ pub(crate) use proxy::Proxy;
 pub(crate) use server::Server;
 
 use tower_swr_core::{
-    Acquired, Committed, FarError, FarKey, FarStore, FarSubject, FarWrite, Invalidation, Key,
+    Acquired, Committed, FarError, FarKey, FarStore, Subject, FarWrite, Invalidation, Key,
     KeyText, Lease, Lifetime, LogEvent, LogFollower, Version, Wait,
     wire::{Frame, MAX_BYTES},
 };
@@ -31,7 +31,7 @@ pub(crate) fn key(path: &str) -> FarKey {
 
 pub(crate) fn purge(path: &str) -> Invalidation {
     Invalidation {
-        subject: FarSubject::key(near_key(path).borrowed()),
+        subject: Subject::key(near_key(path).borrowed()),
         source: 7,
     }
 }
