@@ -8,6 +8,7 @@ use http::header::{
     IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
 };
 
+use crate::date;
 use crate::ranges::Ranges;
 
 /// Under which conditions a request wants an answer, and how much of it.
@@ -38,8 +39,8 @@ impl Conditions {
         Self {
             if_match: lines(IF_MATCH),
             if_none_match: lines(IF_NONE_MATCH),
-            if_unmodified_since: date(request, IF_UNMODIFIED_SINCE),
-            if_modified_since: date(request, IF_MODIFIED_SINCE),
+            if_unmodified_since: only_date(request, IF_UNMODIFIED_SINCE),
+            if_modified_since: only_date(request, IF_MODIFIED_SINCE),
             // Nobody can tell which of two conditions is meant: then the whole is right in any case.
             range: only(request, RANGE)
                 .filter(|_| only(request, IF_RANGE).is_some() || !request.contains_key(IF_RANGE))
@@ -61,7 +62,7 @@ impl Conditions {
             false => names(&self.if_none_match, etag, is_weakly),
             true => self
                 .if_modified_since
-                .zip(last_modified(kept).or_else(|| date(kept, DATE)))
+                .zip(last_modified(kept).or_else(|| only_date(kept, DATE)))
                 .is_some_and(|(since, modified)| modified <= since),
         };
         match (holds, is_known) {
@@ -92,7 +93,7 @@ fn is_the_same(validator: &HeaderValue, kept: &HeaderMap) -> bool {
         return etag.is_some_and(|etag| is_strongly(validator, etag));
     }
     let exact = kept.get(LAST_MODIFIED).map(HeaderValue::as_bytes) == Some(validator);
-    let is_older = |modified| date(kept, DATE).is_some_and(|date| modified < date);
+    let is_older = |modified| only_date(kept, DATE).is_some_and(|date| modified < date);
     exact && last_modified(kept).is_some_and(is_older)
 }
 
@@ -136,12 +137,12 @@ pub(crate) fn opaque(tag: &[u8]) -> &[u8] {
 }
 
 fn last_modified(kept: &HeaderMap) -> Option<SystemTime> {
-    date(kept, LAST_MODIFIED)
+    only_date(kept, LAST_MODIFIED)
 }
 
 /// A condition that is no date is none (RFC 9110 section 13.1.3).
-fn date(fields: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
-    httpdate::parse_http_date(only(fields, name)?.to_str().ok()?).ok()
+fn only_date(fields: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
+    date::parse(only(fields, name)?)
 }
 
 /// The value of a field that must not be there twice: nobody can tell which one is meant.

@@ -42,6 +42,7 @@ mod cache_policy;
 mod call;
 mod conditions;
 mod config;
+mod date;
 mod exchange;
 mod fields;
 mod future;

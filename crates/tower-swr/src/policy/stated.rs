@@ -6,6 +6,7 @@ use http::header::{AGE, DATE, EXPIRES, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
 use super::cache_control::{CacheControl, delta_seconds};
+use crate::date;
 
 /// A freshness lifetime in the handler's own words, before any age is taken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +39,11 @@ impl Stated {
     /// date of the last change, or with one in the future.
     pub(super) fn guess(headers: &HeaderMap, now: SystemTime) -> Option<Self> {
         const MOST: Duration = Duration::from_secs(24 * 60 * 60);
-        let changed = http_date(headers.get(LAST_MODIFIED)?)?;
-        let unchanged = date(headers).unwrap_or(now).duration_since(changed).ok()?;
+        let changed = date::parse(headers.get(LAST_MODIFIED)?)?;
+        let unchanged = stated_date(headers)
+            .unwrap_or(now)
+            .duration_since(changed)
+            .ok()?;
         Some(Self {
             span: (unchanged / 10).min(MOST),
             by_s_maxage: false,
@@ -62,25 +66,21 @@ pub(crate) fn initial_age(headers: &HeaderMap) -> Duration {
 /// `Expires` minus `Date`. Anything that is no date, `0` above all, has expired (RFC 9111 section 5.3); of several
 /// dates the earliest counts.
 fn expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let from = date(headers).unwrap_or(now);
+    let from = stated_date(headers).unwrap_or(now);
     let spans = headers.get_all(EXPIRES).into_iter().map(|value| {
-        let until = http_date(value)?;
+        let until = date::parse(value)?;
         until.duration_since(from).ok()
     });
     spans.map(Option::unwrap_or_default).min()
 }
 
 /// Of several `Date`s the latest, which leaves the least freshness.
-fn date(headers: &HeaderMap) -> Option<SystemTime> {
+fn stated_date(headers: &HeaderMap) -> Option<SystemTime> {
     headers
         .get_all(DATE)
         .into_iter()
-        .filter_map(http_date)
+        .filter_map(date::parse)
         .max()
-}
-
-fn http_date(value: &HeaderValue) -> Option<SystemTime> {
-    httpdate::parse_http_date(value.to_str().ok()?).ok()
 }
 
 #[cfg(test)]
