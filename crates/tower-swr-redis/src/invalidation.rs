@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use tower_swr_core::{
-    FarError, FarFuture, FarLog, Subject, Invalidation, LogEvent, LogFollower, LogPosition,
-    Recorded, Woken,
+    FarError, FarFuture, FarLog, Invalidation, LogEvent, LogFollower, LogPosition, Recorded,
+    Subject, Woken,
 };
 
 use crate::connection::{Link, STEP_BUDGET};

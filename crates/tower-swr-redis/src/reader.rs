@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use redis::{RedisResult, Value};
-use tower_swr_core::{FarError, Subject, Invalidation, LogEvent, LogPosition};
+use tower_swr_core::{FarError, Invalidation, LogEvent, LogPosition, Subject};
 
 use crate::connection::{Connection, STEP_BUDGET};
 use crate::error::far_error;

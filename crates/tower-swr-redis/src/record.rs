@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use tower_swr_core::{FarError, FarHealth, Subject, Invalidation, LogEvent, LogPosition};
+use tower_swr_core::{FarError, FarHealth, Invalidation, LogEvent, LogPosition, Subject};
 
 /// Events that are kept for followers that are slow to take them.
 const MOST_EVENTS: usize = 4096;

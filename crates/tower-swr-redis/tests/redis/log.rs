@@ -2,7 +2,7 @@
 
 use crate::support::{Proxy, Server, connected, eventually, hear, key, purge, ready};
 use tower_swr_core::{
-    FarLog, FarStore, Subject, Invalidation, LogEvent, LogFollower, LogPosition, Recorded,
+    FarLog, FarStore, Invalidation, LogEvent, LogFollower, LogPosition, Recorded, Subject,
 };
 use tower_swr_redis::Redis;
 

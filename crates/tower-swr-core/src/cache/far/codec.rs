@@ -67,6 +67,35 @@ pub struct Received<'a> {
     pub now: Moment,
 }
 
+impl<'a> Received<'a> {
+    /// What was written under `key`, not aged at all: for the tests of a codec.
+    #[must_use]
+    pub fn new(key: &'a Key, kind: u16, head: Bytes, body: Bytes) -> Self {
+        Self {
+            key,
+            kind,
+            head,
+            body,
+            age: Duration::ZERO,
+            now: Moment::ORIGIN,
+        }
+    }
+
+    /// The same, of `age`.
+    #[must_use]
+    pub fn aged(mut self, age: Duration) -> Self {
+        self.age = age;
+        self
+    }
+
+    /// The same, read at the time `now`.
+    #[must_use]
+    pub fn at(mut self, now: Moment) -> Self {
+        self.now = now;
+        self
+    }
+}
+
 /// A value that was read.
 #[derive(Debug)]
 pub struct Decoded<V> {

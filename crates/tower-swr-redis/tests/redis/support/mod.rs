@@ -9,8 +9,8 @@ pub(crate) use proxy::Proxy;
 pub(crate) use server::Server;
 
 use tower_swr_core::{
-    Acquired, Committed, FarError, FarKey, FarStore, Subject, FarWrite, Invalidation, Key,
-    KeyText, Lease, Lifetime, LogEvent, LogFollower, Version, Wait,
+    Acquired, Committed, FarError, FarKey, FarStore, FarWrite, Invalidation, Key, KeyText, Lease,
+    Lifetime, LogEvent, LogFollower, Subject, Version, Wait,
     wire::{Frame, MAX_BYTES},
 };
 use tower_swr_redis::Redis;
