@@ -88,8 +88,9 @@ fn name() -> impl Strategy<Value = HeaderName> {
 }
 
 fn fields() -> impl Strategy<Value = HeaderMap> {
-    let value =
-        vec(32_u8..127, 0..12).prop_map(|text| HeaderValue::from_bytes(&text).expect("a value"));
+    // Few values: what recurs is kept for good.
+    const VALUES: [&str; 7] = ["", "a", "a, b", "accept", "max-age=5", "\"x\"", "public"];
+    let value = proptest::sample::select(&VALUES[..]).prop_map(HeaderValue::from_static);
     vec((name(), value), 0..8).prop_map(|lines| lines.into_iter().collect())
 }
 

@@ -376,7 +376,10 @@ async fn without_the_far_side_clients_see_nothing_of_it() {
     let (service, origin) = service(&house, reply(200));
     let budget = millis(50);
     node.suffer(FarFault::Unavailable);
-    let all = answers(start_all(&service, (0..100).map(|_| get("/a"))).await).await;
+    origin.hold();
+    let asking = start_all(&service, (0..100).map(|_| get("/a"))).await;
+    origin.release();
+    let all = answers(asking).await;
     assert_eq!((count(&all, "MISS"), count(&all, "COLLAPSED")), (1, 99));
     assert_eq!(ask(&service, post("/a")).await.x_cache(), "BYPASS");
     assert_eq!(ask(&service, get("/a")).await.x_cache(), "MISS");
