@@ -60,7 +60,7 @@ impl Sharing {
             {
                 return Err(PassReason::Authorization);
             }
-            Verdict::Share | Verdict::Validate if self.is_personal() => {
+            Verdict::Share | Verdict::Validate | Verdict::Failure if self.is_personal() => {
                 return Err(PassReason::NotFresh);
             }
             Verdict::Store { .. } if self.would_replace_a_good_copy(response.status()) => {

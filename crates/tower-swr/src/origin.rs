@@ -83,8 +83,12 @@ where
                 sharing.share(response, admitted).await
             }
             // Frameworks put `no-store` on their error pages: an outage must neither cost the good copy nor switch
-            // coalescing off.
-            Err(_) if sharing.would_replace_a_good_copy(response.status()) => {
+            // coalescing off. Nor is an error that one user was shown a reason for all others to call a failing origin.
+            Err(reason)
+                if sharing.would_replace_a_good_copy(response.status())
+                    || (reason == PassReason::NotFresh && response.status().is_server_error()) =>
+            {
+                send(own, Own::Response(response, reason));
                 failed("the service answered with a 5xx")
             }
             Err(reason) => {

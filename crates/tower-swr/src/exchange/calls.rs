@@ -191,6 +191,7 @@ impl Leader {
             Outcome::Pass => return Ok(self.own(mine.await.ok())),
             Outcome::Lost(lost) => match (mine.try_recv(), lost) {
                 (Ok(Own::Error(error)), Lost::Failed(_)) => return route.counted(Err(error)),
+                (Ok(own @ Own::Response(..)), Lost::Failed(_)) => return Ok(self.own(Some(own))),
                 (_, lost) => route.problem(asked, Problem::from(&lost), fwd),
             },
             Outcome::WaitTimedOut => route.problem(asked, Problem::WaitTimedOut, fwd),

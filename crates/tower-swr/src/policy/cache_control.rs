@@ -125,13 +125,13 @@ pub(crate) fn states_lifetime(headers: &HeaderMap) -> bool {
     headers.contains_key(EXPIRES) || control.max_age.or(control.s_maxage).is_some()
 }
 
-/// Delta-seconds (RFC 9111 section 1.2.2): digits only; more than 2^31 counts as 2^31.
+/// Delta-seconds (RFC 9111 section 1.2.2): digits only; more than 2^31 counts as 2^31. In a string each of them may be
+/// escaped, which changes nothing (RFC 9110 section 5.6.4); nowhere else can there be a backslash.
 pub(super) fn delta_seconds(text: &[u8]) -> Option<Duration> {
     const MOST: u64 = 1 << 31;
-    if text.is_empty() {
-        return None;
-    }
-    let seconds = text.iter().try_fold(0, |sum: u64, byte| {
+    let mut digits = text.iter().filter(|byte| **byte != b'\\').peekable();
+    digits.peek()?;
+    let seconds = digits.try_fold(0, |sum: u64, byte| {
         let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
         Some((sum * 10 + digit).min(MOST))
     })?;
@@ -206,7 +206,7 @@ impl<'a> Members<'a> {
         Ok(Some(if spaced { b"" } else { value }))
     }
 
-    /// What stands before the closing quote, escapes left as they are: no number needs one.
+    /// What stands before the closing quote, escapes left as they are.
     fn quoted(&mut self) -> Result<&'a [u8], Unreadable> {
         let mut escaped = false;
         let text = self.take_while(|byte| {
@@ -296,6 +296,8 @@ mod tests {
             ("max-age=60", 60),
             ("max-age=\"60\"", 60),
             ("max-age=0060", 60),
+            ("max-age=\"6\\0\"", 60),
+            ("max-age=\"\\6\\0\"", 60),
             ("max-age=0", 0),
             ("max-age=2147483647", 2_147_483_647),
         ] {
@@ -334,7 +336,8 @@ mod tests {
             "=\"\"",
             "=\"-1\"",
             "=\" 60\"",
-            "=\"6\\0\"",
+            "=\"\\6x\"",
+            "=\"\\\\\"",
             " =60",
             "= 60",
             " = \"60\"",

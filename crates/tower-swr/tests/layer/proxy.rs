@@ -221,13 +221,16 @@ async fn variants_are_told_apart_for_everybody_too() {
 }
 
 #[tokio::test]
-async fn a_failure_is_shared_with_those_who_say_who_they_are_too() {
+async fn a_failure_costs_one_call_and_what_one_user_was_shown_of_it_no_other_sees() {
     let (_house, origin, service) = behind([reply(503)]);
     origin.hold();
     let users = (0..20).map(|user| get("/").with("cookie", format!("user={user}")));
     let asking = start_all(&service, users).await;
     origin.release();
     let answers = answers(asking).await;
-    assert_eq!((origin.calls(), count(&answers, "COLLAPSED")), (1, 19));
-    assert!(answers.iter().all(|answer| answer.status == 503));
+    assert_eq!((origin.calls(), count(&answers, "PASS")), (1, 1));
+    let own = answers.iter().filter(|answer| answer.text() == "call 0");
+    assert_eq!(own.count(), 1);
+    let others = answers.iter().filter(|answer| answer.is_problem(502));
+    assert_eq!(others.count(), 19);
 }

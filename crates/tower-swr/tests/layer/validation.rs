@@ -176,3 +176,23 @@ async fn a_route_without_lifetimes_keeps_what_can_be_asked_for_only_as_a_proxy()
     ask(&proxy, get("/")).await;
     assert_eq!(house.entries(), 1);
 }
+
+#[tokio::test]
+async fn whose_request_it_was_gets_the_error_that_is_nobody_elses() {
+    let house = House::new();
+    let origin = Origin::script([
+        reply(200).with("cache-control", "max-age=0, stale-while-revalidate=60"),
+        reply(500).with("cache-control", "no-store"),
+    ]);
+    let service = house.layer().as_proxy().layer(origin);
+    ask(&service, get("/")).await;
+    let asked = get("/").with("cache-control", "no-cache");
+    let own = ask(&service, asked).await;
+    assert_eq!((own.status.as_u16(), own.text()), (500, "call 1"));
+    assert_eq!(own.x_cache(), "PASS");
+    assert_eq!(
+        ask(&service, get("/")).await.text(),
+        "call 0",
+        "the copy stays"
+    );
+}
