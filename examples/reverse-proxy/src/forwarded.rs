@@ -37,7 +37,8 @@ impl Peer {
         &self.address
     }
 
-    /// Replaces what the client claims in the `X-Forwarded-*` family by what is known: its address.
+    /// Replaces what the client claims in `Forwarded` and the `X-Forwarded-*` family by what is known: its address. A claim
+    /// that is left could swallow what is said behind it: a quote that never closes does.
     ///
     /// This is done before the cache makes a key, for two reasons. What a client claims would split the cache, as the
     /// layer keys it. And an origin whose answers depend on the address says `Vary: X-Forwarded-For`, to which the
@@ -55,9 +56,6 @@ impl Peer {
     }
 
     /// Tells the origin the rest. None of it needs to be seen by the cache: the host is in the key anyway.
-    ///
-    /// What the client itself says in `Forwarded` stays before it where the answer is for that client alone; the layer
-    /// has taken it away otherwise.
     pub(crate) fn describe(&self, fields: &mut HeaderMap) {
         let host = fields.get(HOST).cloned();
         let element = match &host {
@@ -75,7 +73,7 @@ impl Peer {
 }
 
 fn is_claim(name: &HeaderName) -> bool {
-    name.as_str().starts_with("x-forwarded-") || *name == X_REAL_IP
+    name.as_str().starts_with("x-forwarded-") || *name == X_REAL_IP || *name == FORWARDED
 }
 
 /// Names `X-Forwarded-For` in the `Vary` of an answer that depends on `Forwarded`.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::UPGRADE;
+use http::{Request, Response, Version};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -42,6 +43,13 @@ impl Front {
         }
         if !max_forwards::count(request) {
             return Err(Refusal::MaxForwards);
+        }
+        if hop_by_hop::is_coded(request.headers()) {
+            return Err(Refusal::Coding);
+        }
+        if request.version() == Version::HTTP_10 {
+            // RFC 9110 section 7.8: an older client cannot mean it.
+            request.headers_mut().remove(UPGRADE);
         }
         hop_by_hop::strip_request(request.headers_mut());
         self.peer.introduce(request.headers_mut());

@@ -51,15 +51,19 @@ pub(crate) fn strip_request(fields: &mut HeaderMap) {
     }
 }
 
-/// Takes out of the origin's answer what ends here.
+/// Takes out of the origin's answer what ends here. A length beside a transfer coding is none (RFC 9112 section 6.3): it
+/// would cut the body on its way to the client.
 pub(crate) fn strip_response(fields: &mut HeaderMap) {
+    if fields.contains_key(TRANSFER_ENCODING) {
+        fields.remove(CONTENT_LENGTH);
+    }
     strip(fields);
 }
 
 /// The transfer codings there are beside chunks (RFC 9112 section 7.2), under all their names.
 const CODINGS: [&[u8]; 5] = [b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"];
 
-/// Whether a body has a transfer coding that nobody undoes, as once the chunks are undone that are read. Nobody asks for
+/// Whether a message has a transfer coding that nobody undoes, as once the chunks are undone that are read. Nobody asks for
 /// one: what clients say of it in `TE` ends here. A name that nobody knows changes nothing.
 pub(crate) fn is_coded(fields: &HeaderMap) -> bool {
     let lines = fields.get_all(TRANSFER_ENCODING).into_iter();

@@ -11,6 +11,7 @@
 //! tests can run a [`Proxy`] on a free port.
 
 mod access;
+mod calls;
 mod client;
 mod forwarded;
 mod front;

@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::{self, OnUpgrade};
 use tower_service::Service;
 
+use crate::calls::{Called, Calls};
 use crate::client::OriginClient;
 use crate::forwarded::{Peer, translate_vary};
 use crate::hop_by_hop;
@@ -26,13 +27,14 @@ use crate::tunnel::Tunnels;
 use crate::via::Pseudonym;
 
 /// The origin's own body, or the proxy's word on why there is none.
-pub(crate) type OriginBody = Either<Incoming, Full<Bytes>>;
+pub(crate) type OriginBody = Called<Either<Incoming, Full<Bytes>>>;
 
 /// The origin, and what a request takes to reach it.
 #[derive(Debug)]
 pub(crate) struct Origin {
     pub(crate) address: OriginAddress,
     pub(crate) client: OriginClient,
+    pub(crate) calls: Calls,
     pub(crate) pseudonym: Pseudonym,
     pub(crate) tunnels: Tunnels,
 }
@@ -63,7 +65,19 @@ impl Service<Request<Incoming>> for OriginService {
 }
 
 impl OriginService {
-    async fn ask(self, mut request: Request<Incoming>) -> Response<OriginBody> {
+    async fn ask(self, request: Request<Incoming>) -> Response<OriginBody> {
+        let Some(call) = self.origin.calls.begin().await else {
+            let busy = Failure::Busy.response();
+            return busy.map(|body| Called::new(Either::Right(body), None));
+        };
+        let answer = self.exchange(request).await;
+        answer.map(|body| Called::new(body, Some(call)))
+    }
+
+    async fn exchange(
+        &self,
+        mut request: Request<Incoming>,
+    ) -> Response<Either<Incoming, Full<Bytes>>> {
         let wants_upgrade = request.headers().contains_key(UPGRADE);
         let client_side = wants_upgrade.then(|| upgrade::on(&mut request));
         let question = Question::of(request.headers());
@@ -100,7 +114,7 @@ impl OriginService {
         &self,
         mut response: Response<Incoming>,
         client_side: Option<OnUpgrade>,
-    ) -> Result<Response<OriginBody>, Failure> {
+    ) -> Result<Response<Either<Incoming, Full<Bytes>>>, Failure> {
         let is_changing = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let protocol = response.headers_mut().remove(UPGRADE);
         hop_by_hop::strip_response(response.headers_mut());
@@ -115,6 +129,8 @@ impl OriginService {
         }
         translate_vary(response.headers_mut());
         self.origin.pseudonym.append_to(&mut response);
+        // The version is each hop's own (RFC 9110 section 2.5).
+        *response.version_mut() = Version::HTTP_11;
         Ok(response.map(Either::Left))
     }
 }

@@ -44,7 +44,10 @@ impl FromStr for OriginAddress {
             (Some(scheme), Some(authority)) if scheme == Scheme::HTTP && is_bare => {
                 let has_user = authority.as_str().contains('@');
                 let is_named = !authority.host().is_empty();
-                (is_named && !has_user)
+                // A port that is none would be taken for 80.
+                let behind = authority.as_str().rsplit(']').next().unwrap_or_default();
+                let has_port = authority.port_u16().is_some() || !behind.contains(':');
+                (is_named && !has_user && has_port)
                     .then_some(Self(authority))
                     .ok_or(ParseOriginError)
             }

@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     Scheme,
     /// Its target is of a form that its method does not have.
     Target,
+    /// Its body is coded in a way that is not undone here (RFC 9112 section 6.1).
+    Coding,
     /// It may go no further than this, and wants what only an origin can say.
     MaxForwards,
 }
@@ -27,6 +29,8 @@ pub(crate) enum Refusal {
 pub(crate) enum Failure {
     /// No connection to it could be opened.
     Unreachable,
+    /// As many are asking it as may.
+    Busy,
     /// The connection broke, or what came was no HTTP.
     Broken,
     /// It took too long to connect, or to begin an answer.
@@ -60,6 +64,10 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 "This method does not go with a target of this form.",
             ),
+            Self::Coding => (
+                StatusCode::NOT_IMPLEMENTED,
+                "The body of a request has no transfer coding but chunks.",
+            ),
             Self::MaxForwards => (
                 StatusCode::NOT_IMPLEMENTED,
                 "Max-Forwards ends here, and this proxy has nothing to say about its origin.",
@@ -84,6 +92,10 @@ impl Failure {
             Self::Unreachable => (
                 StatusCode::BAD_GATEWAY,
                 "The server behind this proxy cannot be reached.",
+            ),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "As many requests are with the server behind this proxy as may be.",
             ),
             Self::Broken => (
                 StatusCode::BAD_GATEWAY,

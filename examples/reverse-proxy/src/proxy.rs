@@ -4,10 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
 use tokio::net::TcpListener;
 use tower_layer::Layer as _;
 use tower_swr::{CacheLayer, HttpCache};
 
+use crate::calls::Calls;
 use crate::client::OriginClient;
 use crate::forwarded::Peer;
 use crate::front::Front;
@@ -48,6 +50,7 @@ impl Proxy {
             origin: Arc::new(Origin {
                 address: settings.origin.clone(),
                 client,
+                calls: Calls::new(settings.origin_calls, settings.origin_timeout),
                 pseudonym: Pseudonym::new(&settings.name),
                 tunnels: Tunnels::new(settings.idle_timeout),
             }),
@@ -104,6 +107,7 @@ fn layer(cache: &HttpCache, settings: &Settings) -> CacheLayer {
     let layer = match settings.bypass_cookies {
         // All that a proxy has, but for what it does with cookies.
         true => layer
+            .targeted_fields([HeaderName::from_static("cdn-cache-control")])
             .heuristic_freshness()
             .forward_authorization()
             .head_as_get()

@@ -46,8 +46,8 @@ impl Seats {
     }
 }
 
-/// How long the beginning is by which HTTP/2 is told from HTTP/1.1.
-const PREFACE: usize = 24;
+/// The beginning by which HTTP/2 is told from HTTP/1.1 (RFC 9113 section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection in a seat, and in the end the tunnel that became of it.
 ///
@@ -77,9 +77,11 @@ impl Seated {
         }
     }
 
-    fn hear(&mut self, bytes: usize) {
-        self.heard = self.heard.saturating_add(bytes);
-        if self.heard >= PREFACE {
+    /// A beginning that is none of HTTP/2's has told the protocol, however short it is.
+    fn hear(&mut self, bytes: &[u8]) {
+        let is_preface = PREFACE[self.heard.min(PREFACE.len())..].starts_with(bytes);
+        self.heard = self.heard.saturating_add(bytes.len());
+        if !is_preface || self.heard >= PREFACE.len() {
             self.greeting = None;
         }
     }
@@ -116,7 +118,7 @@ impl AsyncRead for Seated {
             ready!(greeting.as_mut().poll(cx));
             return Poll::Ready(Err(ErrorKind::TimedOut.into()));
         }
-        self.hear(buffer.filled().len() - before);
+        self.hear(&buffer.filled()[before..]);
         read
     }
 }
@@ -127,6 +129,8 @@ impl AsyncWrite for Seated {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        // Who is answered has begun, however short the request was.
+        self.greeting = None;
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.unless_stalled(cx, written)
     }
@@ -148,6 +152,7 @@ impl AsyncWrite for Seated {
         cx: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.greeting = None;
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
         self.unless_stalled(cx, written)
     }

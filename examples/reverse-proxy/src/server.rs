@@ -73,6 +73,15 @@ pub(crate) struct Server {
 /// How often a quiet client of HTTP/2 is asked whether it is still there.
 const PING: Duration = Duration::from_secs(20);
 
+/// What is read of one client of HTTP/1.1 before somebody takes it, in bytes: a head, above all.
+const MOST_UNREAD: usize = 64 << 10;
+
+/// The same for HTTP/2, of all its requests together.
+const WINDOW: u32 = 256 << 10;
+
+/// Requests of one client of HTTP/2 at a time: the least that RFC 9113 section 6.5.2 recommends to allow.
+const STREAMS: u32 = 100;
+
 impl Server {
     /// HTTP/1.1 and HTTP/2, told apart by how a client begins, for at most `limit` connections. It has `patience` for
     /// the head of a request, from the end of the one before it, and for a client that takes nothing of its answer.
@@ -81,11 +90,15 @@ impl Server {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(patience);
+            .header_read_timeout(patience)
+            .max_buf_size(MOST_UNREAD);
         builder
             .http2()
             .timer(TokioTimer::new())
-            .keep_alive_interval(PING);
+            .keep_alive_interval(PING)
+            .max_concurrent_streams(STREAMS)
+            .initial_connection_window_size(WINDOW)
+            .initial_stream_window_size(WINDOW);
         Self {
             builder,
             graceful: GracefulShutdown::new(),

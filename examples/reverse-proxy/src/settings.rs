@@ -66,6 +66,11 @@ pub struct Settings {
     #[arg(long, env = "REVERSE_PROXY_IDLE_TIMEOUT", value_name = "SECONDS", default_value = "60", value_parser = some_seconds)]
     pub idle_timeout: Duration,
 
+    /// How many requests may be with the origin at a time, their answers not yet read; others wait, and are answered with
+    /// 503 in the end.
+    #[arg(long, env = "REVERSE_PROXY_ORIGIN_CALLS", value_name = "NUMBER", default_value = "1024", value_parser = some)]
+    pub origin_calls: usize,
+
     /// How many clients may be connected at a time; others wait until one has left.
     #[arg(long, env = "REVERSE_PROXY_CONNECTIONS", value_name = "NUMBER", default_value = "4096", value_parser = some)]
     pub connections: usize,

@@ -13,6 +13,9 @@ pub(crate) fn normalise<B>(request: &mut Request<B>) -> Result<(), Refusal> {
         return Err(Refusal::Connect);
     }
     let target = request.uri();
+    if target.path() == "*" && request.method() != Method::OPTIONS {
+        return Err(Refusal::Target);
+    }
     match (target.scheme(), target.authority()) {
         (None, None) => certain_host(request),
         (Some(scheme), Some(_)) if *scheme != Scheme::HTTP => Err(Refusal::Scheme),
@@ -28,10 +31,6 @@ pub(crate) fn normalise<B>(request: &mut Request<B>) -> Result<(), Refusal> {
 
 /// A path for a target, so that `Host` alone says whom it is for.
 fn certain_host<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let is_asterisk = request.uri().path() == "*";
-    if is_asterisk && request.method() != Method::OPTIONS {
-        return Err(Refusal::Target);
-    }
     let mut hosts = request.headers().get_all(HOST).into_iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if is_host(host) => Ok(()),
@@ -41,12 +40,17 @@ fn certain_host<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
 }
 
-/// A URI for a target: its authority wins over `Host`. Where HTTP/2 sends both, they have to agree.
+/// A URI for a target: its authority wins over `Host`, which HTTP/1.1 says once all the same. Where HTTP/2 sends both,
+/// they have to agree.
 fn adopt<B>(request: &mut Request<B>, host: HeaderValue) -> Result<(), Refusal> {
-    let is_http2 = request.version() == Version::HTTP_2;
     let agrees = |other: &HeaderValue| other.as_bytes().eq_ignore_ascii_case(host.as_bytes());
     let mut others = request.headers().get_all(HOST).into_iter();
-    if is_http2 && !others.all(agrees) {
+    let is_certain = match request.version() {
+        Version::HTTP_2 => others.all(agrees),
+        Version::HTTP_11 => others.next().is_some_and(is_host) && others.next().is_none(),
+        _ => true,
+    };
+    if !is_certain {
         return Err(Refusal::Host);
     }
     request.headers_mut().insert(HOST, host);
@@ -56,17 +60,53 @@ fn adopt<B>(request: &mut Request<B>, host: HeaderValue) -> Result<(), Refusal> 
     Ok(())
 }
 
-/// Only what a host and a port are written with (RFC 3986 section 3.2.2), and something of it. A user's name is none.
+/// A name or an address, and perhaps a port (RFC 3986 section 3.2.2). A user's name is none.
 fn is_host(value: &HeaderValue) -> bool {
-    !value.is_empty() && value.as_bytes().iter().all(is_of_a_host)
+    let bytes = value.as_bytes();
+    let end = match bytes {
+        [b'[', rest @ ..] => rest
+            .iter()
+            .position(|byte| *byte == b']')
+            .map(|end| end + 2),
+        _ => Some(
+            bytes
+                .iter()
+                .position(|byte| *byte == b':')
+                .unwrap_or(bytes.len()),
+        ),
+    };
+    let Some((name, port)) = end.and_then(|end| bytes.split_at_checked(end)) else {
+        return false;
+    };
+    let is_name = match name {
+        [b'[', inner @ .., b']'] => {
+            let of_an_address = |byte: &u8| byte.is_ascii_hexdigit() || b":.".contains(byte);
+            !inner.is_empty() && inner.iter().all(of_an_address)
+        }
+        name => !name.is_empty() && name.iter().all(is_of_a_name),
+    };
+    is_name && is_port(port)
+}
+
+/// Nothing, or a colon and a number, which may be missing.
+fn is_port(port: &[u8]) -> bool {
+    match port {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => {
+            let number = std::str::from_utf8(digits).ok();
+            digits.iter().all(u8::is_ascii_digit)
+                && number.is_some_and(|number| number.parse::<u16>().is_ok())
+        }
+        _ => false,
+    }
 }
 
 /// Written out, because every request's host is looked at, and a search in a string is a call for each byte.
-fn is_of_a_host(byte: &u8) -> bool {
+fn is_of_a_name(byte: &u8) -> bool {
     matches!(
         byte,
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\''
-            | b'(' | b')' | b'*' | b'+' | b';' | b'=' | b':' | b'[' | b']'
+            | b'(' | b')' | b'*' | b'+' | b';' | b'='
     )
 }
 
@@ -100,7 +140,11 @@ mod tests {
     fn the_authority_of_the_target_wins() {
         let old = Version::HTTP_11;
         assert_eq!(normal("http://a:1/b?c", old, &["d"]), is("/b?c", "a:1"));
-        assert_eq!(normal("http://a", old, &["b", "c"]), is("/", "a"));
+        assert_eq!(normal("http://a", old, &["b"]), is("/", "a"));
+        assert_eq!(
+            normal("http://[::1]:8/", old, &["[::1]"]),
+            is("/", "[::1]:8")
+        );
         assert_eq!(normal("http://A/b", Version::HTTP_2, &[]), is("/b", "A"));
         assert_eq!(normal("http://a/b", Version::HTTP_2, &["A"]), is("/b", "a"));
     }
@@ -124,6 +168,13 @@ mod tests {
         assert_eq!(normal("ftp://a/", old, &["a"]), None);
         assert_eq!(normal("a:80", old, &["a"]), None);
         assert_eq!(normal("*", old, &["a"]), None);
+        assert_eq!(normal("http://a/", old, &[]), None);
+        assert_eq!(normal("http://a/", old, &["b", "c"]), None);
+        for host in [
+            ":80", "a:99999", "a:b:c", "]:[", "[::1", "[]", "[g]", "a:8x",
+        ] {
+            assert_eq!(normal("/", old, &[host]), None, "{host}");
+        }
         assert_eq!(normal("http://a/", Version::HTTP_2, &["b"]), None);
     }
 

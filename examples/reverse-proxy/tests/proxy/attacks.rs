@@ -41,6 +41,24 @@ async fn a_request_that_does_not_say_where_it_ends_is_refused() {
     }
 }
 
+/// Its chunks would be undone, and the origin would take what is in them for the body itself.
+#[tokio::test]
+async fn a_coding_that_nobody_undoes_is_refused() {
+    for coding in ["gzip, chunked", "deflate,chunked", "chunked, chunked"] {
+        let house = house().await;
+        let text = format!(
+            "POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: {coding}\r\nConnection: close\r\n\r\n\
+             3\r\nabc\r\n0\r\n\r\n"
+        );
+        let statuses = statuses(&house, &text).await;
+        assert!(
+            matches!(statuses[..], [501 | 400]),
+            "{coding}: {statuses:?}"
+        );
+        assert_eq!(house.origin.calls(), 0, "{coding}");
+    }
+}
+
 /// Refused before anybody has read it: what it carries is still not the next request.
 #[tokio::test]
 async fn the_body_of_a_refused_request_is_no_request() {

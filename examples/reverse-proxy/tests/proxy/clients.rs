@@ -1,9 +1,9 @@
 //! Clients that hold a connection: how many there may be, and for how long one may do nothing.
 
-use crate::support::{House, Message, Script, Step, kept};
+use crate::support::{Gate, House, Message, Script, Step, kept, until};
 
 /// Long enough for a loopback, short enough for a test that has to live through it.
-const IMPATIENT: [&str; 2] = ["--client-timeout", "0.2"];
+const IMPATIENT: [&str; 2] = ["--client-timeout", "0.5"];
 
 async fn house(arguments: &[&str]) -> House {
     House::with(arguments, |_, _| kept("max-age=60", "hello")).await
@@ -24,6 +24,25 @@ async fn a_client_that_never_begins_is_sent_away() {
         assert_eq!(wire.rest().await, "", "{begun:?}");
         assert_eq!(house.origin.calls(), 0);
     }
+}
+
+/// Its request is shorter than the beginning by which HTTP/2 is told.
+#[tokio::test]
+async fn a_short_request_is_no_client_that_never_begins() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let house = House::with(&IMPATIENT, move |_, _| {
+        let wait = vec![Step::Wait(held.clone())];
+        [wait, kept("no-store", "hello")].concat()
+    })
+    .await;
+    let mut wire = house.connect().await;
+    wire.write("GET / HTTP/1.0\r\n\r\n").await;
+    house.origin.reached(1).await;
+    // Who says nothing at all tells when the time is over.
+    assert_eq!(house.connect().await.rest().await, "");
+    gate.open();
+    assert!(wire.rest().await.ends_with("hello"));
 }
 
 #[tokio::test]
@@ -102,4 +121,60 @@ async fn a_tunnel_has_a_seat_until_it_ends() {
     assert_eq!(house.origin.calls(), 1);
     drop(tunnel);
     assert_eq!(waiting.answer().await.unwrap().body, "1");
+}
+
+#[tokio::test]
+async fn no_more_are_with_the_origin_than_may_be() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let house = House::with(&["--origin-calls", "2"], move |_, _| {
+        let wait = vec![Step::Wait(held.clone())];
+        [wait, kept("no-store", "hello")].concat()
+    })
+    .await;
+    let mut clients = Vec::new();
+    for path in ["/a", "/b", "/c"] {
+        let mut wire = house.connect().await;
+        wire.begin(&format!("GET {path}"), "").await;
+        clients.push(wire);
+    }
+    house.origin.reached(2).await;
+    assert_eq!(house.origin.calls(), 2);
+    gate.open();
+    for mut client in clients {
+        assert_eq!(client.answer().await.expect("an answer").body, "hello");
+    }
+    assert_eq!(house.origin.calls(), 3);
+}
+
+#[tokio::test]
+async fn who_waits_too_long_for_a_call_is_told() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let arguments = ["--origin-calls", "1", "--origin-timeout", "0.5"];
+    let house = House::with(&arguments, move |request: &Message, _| -> Script {
+        match request.start.contains("/held") {
+            // Its head is there, so that it is in nobody's time, and its body is not.
+            true => [
+                vec![Step::Say(
+                    "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: 5\r\n\r\n"
+                        .to_owned(),
+                )],
+                vec![Step::Wait(held.clone())],
+            ]
+            .concat(),
+            false => kept("no-store", "hello"),
+        }
+    })
+    .await;
+    let mut wire = house.connect().await;
+    wire.begin("GET /held", "").await;
+    assert_eq!(wire.head().await.expect("a head").status(), 200);
+    house.get("/").await.assert_problem(503);
+    drop(wire);
+    until("the call ends with its reader", || {
+        house.cache.stats().flights == 0
+    })
+    .await;
+    gate.open();
 }

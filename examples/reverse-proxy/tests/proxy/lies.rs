@@ -143,3 +143,42 @@ async fn a_surplus_is_not_taken_for_the_next_answer() {
         }
     }
 }
+
+/// Past the cache, too, where nobody counts: the length would cut the body, and look whole.
+#[tokio::test]
+async fn of_two_framings_the_transfer_coding_counts() {
+    let both = |length| {
+        format!(
+            "HTTP/1.1 200 OK\r\nCache-Control: no-store\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n\
+             5\r\nhello\r\n0\r\n\r\n"
+        )
+    };
+    for length in ["3", "5", "50"] {
+        let house = House::before(move |_, _| vec![Step::Say(both(length)), Step::HangUp]).await;
+        for line in ["GET /", "POST /"] {
+            let answer = house.ask(line, "").await;
+            assert_eq!(
+                (answer.status(), answer.body.as_str()),
+                (200, "hello"),
+                "{length}"
+            );
+            assert_eq!(answer.field("content-length"), "");
+        }
+    }
+}
+
+/// The version is each hop's own: an answer of HTTP/1.0 would end where the connection does, however it broke.
+#[tokio::test]
+async fn an_old_origins_broken_body_never_ends_cleanly() {
+    for line in ["GET /", "POST /"] {
+        let old = "HTTP/1.0 200 OK\r\nCache-Control: no-store\r\n\r\nhalf ".to_owned();
+        let house = House::before(move |_, _| vec![Step::Say(old.clone()), Step::Reset]).await;
+        let mut wire = house.connect().await;
+        wire.begin(line, "").await;
+        if let Some(head) = wire.head().await {
+            assert!(head.start.starts_with("HTTP/1.1"), "{head:?}");
+            let rest = wire.rest().await;
+            assert!(!rest.ends_with("0\r\n\r\n"), "{rest:?}");
+        }
+    }
+}

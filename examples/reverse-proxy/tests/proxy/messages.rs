@@ -100,13 +100,8 @@ async fn the_origin_is_told_who_asks() {
     let element = "for=127.0.0.1;proto=http;host=\"test\"";
     house.ask("GET /", claims).await;
     house.ask("POST /", claims).await;
-    // What a client says of itself is not for an answer that others get.
-    assert_eq!(house.origin.received(0).all("forwarded"), [element]);
-    assert_eq!(
-        house.origin.received(1).all("forwarded"),
-        ["for=192.0.2.1", element]
-    );
     for number in [0, 1] {
+        assert_eq!(house.origin.received(number).all("forwarded"), [element]);
         let received = house.origin.received(number);
         assert_eq!(received.field("x-forwarded-for"), "127.0.0.1");
         assert_eq!(received.field("x-forwarded-proto"), "http");

@@ -91,7 +91,7 @@ async fn it_serves_logs_and_obeys_both_signals() {
             "client=\"127.0.0.1\"",
             "method=\"GET\"",
             "host=\"test\"",
-            "target=/a?b",
+            "target=\"/a?b\"",
             "status=200",
             "bytes=5",
             "end=\"whole\"",
@@ -119,12 +119,12 @@ async fn the_log_tells_how_far_an_answer_got() {
     origin.reached(2).await;
     drop(leaving);
     let log = program.log_until("TERM").await;
-    let cut = line(&log, "target=/cut");
+    let cut = line(&log, "target=\"/cut");
     assert!(
         cut.contains("bytes=5") && cut.contains("end=\"cut\""),
         "{cut}"
     );
-    let left = line(&log, "target=/left");
+    let left = line(&log, "target=\"/left");
     assert!(
         left.contains("end=\"left\"") && !left.contains("status="),
         "{left}"
