@@ -49,7 +49,7 @@ impl Route {
     #[track_caller]
     pub(crate) fn new(cache: &HttpCache, scope: &'static str, settings: &Settings) -> Self {
         let (shared, scope) = (Arc::clone(cache.shared()), cache.scope(scope, settings));
-        let codec = shared.engine.is_far().then(|| HeldCodec::new(&scope));
+        let codec = shared.engine.is_far().then(|| HeldCodec::of(&scope));
         Self {
             shared,
             scope,

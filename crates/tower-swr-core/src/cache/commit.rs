@@ -158,12 +158,14 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// What is kept here is what the far side is to have.
     pub(super) fn store(&mut self, key: Key, slot: Slot<V>, answered: Moment) -> Fate {
         let tags = slot.tags().clone();
-        let outgoing = (self.grant.is_some()).then(|| (key.clone(), slot.clone()));
+        let outgoing = (self.far_version().is_some()).then(|| (key.clone(), slot.clone()));
         let stored = self.cache.shared.near.insert_if(key, slot, |there| {
             self.is_current(&tags) && there.is_none_or(|there| there.stored_at() <= answered)
         });
         if stored {
-            self.outbox.extend(outgoing);
+            if let Some(beyond) = &mut self.beyond {
+                beyond.outbox.extend(outgoing);
+            }
             Fate::Stored
         } else {
             Fate::Shared
@@ -172,7 +174,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
 
     /// Which value of the far side comes of this.
     fn far_version(&self) -> Option<FarVersion> {
-        self.grant.as_ref().map(Grant::version)
+        self.beyond.as_ref()?.grant.as_ref().map(Grant::version)
     }
 
     /// Removes what an answer has superseded that is not kept: what was kept where this one would be, under `key`, and

@@ -5,14 +5,14 @@ use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 
 use super::call::call_in_time;
-use super::far::{FarCodec, Grant, Parcel};
+use super::far::{Beyond, Parcel};
 use super::refills::{self, Refills};
 use super::stream::Stream;
 use super::{
     Beside, Cache, Fate, Fetched, FlightPolicy, Landed, Product, Purpose, Remember, Waiting,
 };
 use crate::clock::Moment;
-use crate::entry::{Entry, Slot};
+use crate::entry::Entry;
 use crate::flight::{Landing, Leader, Lost};
 use crate::invalidation::Epoch;
 use crate::key::Key;
@@ -33,13 +33,8 @@ pub struct Fill<V, P> {
     pub(super) policy: Arc<FlightPolicy>,
     pub(super) old: Option<Arc<Entry<V>>>,
     pub(super) purpose: Purpose,
-    /// How values are written for other processes, where they are.
-    pub(super) codec: Option<Arc<dyn FarCodec<V>>>,
-    /// The right to write them, once it was given. Behind what is in front of it when all is dropped: those who wait here
-    /// come first.
-    pub(super) grant: Option<Grant>,
-    /// What is to be written.
-    pub(super) outbox: Vec<(Key, Slot<V>)>,
+    /// What it takes to go beyond this process, where it does. Boxed: most fills do not.
+    pub(super) beyond: Option<Box<Beyond<V>>>,
     /// When the origin was called; until then, when the flight was.
     pub(super) began: Moment,
     /// It is part of an origin call that has its turn already.
@@ -65,9 +60,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             policy,
             old,
             purpose,
-            codec: None,
-            grant: None,
-            outbox: Vec::new(),
+            beyond: None,
             is_within_a_turn: refills::is_within_a_turn(),
             told: false,
         }

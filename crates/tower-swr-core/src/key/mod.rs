@@ -6,6 +6,7 @@
 
 mod digest;
 mod subject;
+mod written;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,6 +17,7 @@ use equivalent::Equivalent;
 
 pub use digest::Digest;
 pub use subject::Subject;
+use written::Written;
 
 /// One hash for the whole process, keyed at random: nobody outside can choose keys that collide.
 static HASHER: LazyLock<ahash::RandomState> = LazyLock::new(ahash::RandomState::new);
@@ -171,73 +173,6 @@ impl fmt::Debug for KeyText {
 
 fn scope_of<'a>(text: &'a [u8], [scope, ..]: &Ends) -> Cow<'a, str> {
     String::from_utf8_lossy(&text[PREFIX..*scope])
-}
-
-/// What is written of a key: in place while it is short, as nearly all are, or a hit would pay for an allocation.
-#[derive(Clone)]
-struct Written {
-    short: [u8; SHORT],
-    /// How much of `short` is written.
-    length: usize,
-    /// All of it, once there was no room.
-    long: Vec<u8>,
-}
-
-const SHORT: usize = 128;
-
-impl Written {
-    #[inline]
-    fn new() -> Self {
-        Self {
-            short: [0; SHORT],
-            length: 0,
-            long: Vec::new(),
-        }
-    }
-
-    #[inline]
-    fn append(&mut self, prefix: [u8; PREFIX], part: &[u8]) {
-        let begin = self.length + PREFIX;
-        let end = begin + part.len();
-        if self.long.is_empty() && end <= SHORT {
-            self.short[self.length..begin].copy_from_slice(&prefix);
-            self.short[begin..end].copy_from_slice(part);
-            self.length = end;
-        } else {
-            self.append_long(prefix, part);
-        }
-    }
-
-    #[cold]
-    fn append_long(&mut self, prefix: [u8; PREFIX], part: &[u8]) {
-        if self.long.is_empty() {
-            self.long.extend_from_slice(&self.short[..self.length]);
-        }
-        self.long.extend_from_slice(&prefix);
-        self.long.extend_from_slice(part);
-    }
-
-    fn set(&mut self, text: &[u8]) {
-        match self.short.get_mut(..text.len()) {
-            Some(place) => place.copy_from_slice(text),
-            None => self.long = text.to_vec(),
-        }
-        self.length = text.len().min(SHORT);
-    }
-
-    fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length);
-        self.long.truncate(length);
-    }
-
-    #[inline]
-    fn as_slice(&self) -> &[u8] {
-        if self.long.is_empty() {
-            &self.short[..self.length]
-        } else {
-            &self.long
-        }
-    }
 }
 
 /// A borrowed key: enough to look up, nothing allocated.
@@ -434,6 +369,7 @@ impl Hasher for KeyHasher {
 
 #[cfg(test)]
 mod tests {
+    use super::written::SHORT;
     use super::*;
     use proptest::prelude::*;
 

@@ -32,7 +32,7 @@ const VARIANTS: u16 = 2;
 const LAYOUT: u8 = 1;
 
 impl HeldCodec {
-    pub(crate) fn new(scope: &Arc<Scope>) -> Arc<dyn FarCodec<Held>> {
+    pub(crate) fn of(scope: &Arc<Scope>) -> Arc<dyn FarCodec<Held>> {
         Arc::new(Self {
             scope: Arc::clone(scope),
         })

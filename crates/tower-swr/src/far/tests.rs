@@ -67,7 +67,7 @@ fn served(head: &Head) -> HeaderMap {
 }
 
 fn again(held: &Held) -> Held {
-    let (codec, key) = (HeldCodec::new(&scope()), key());
+    let (codec, key) = (HeldCodec::of(&scope()), key());
     let Encoded { kind, head, body } = codec.encode(held).expect("it is for everybody");
     let decoded = codec.decode(received(&key, kind, head, body));
     decoded.expect("it is as it was written").value
@@ -113,13 +113,13 @@ proptest! {
 
     #[test]
     fn whatever_is_read_there_is_no_panic(kind in 0_u16..4, bytes in vec(any::<u8>(), 0..200)) {
-        let (codec, key) = (HeldCodec::new(&scope()), key());
+        let (codec, key) = (HeldCodec::of(&scope()), key());
         let _ = codec.decode(received(&key, kind, bytes.into(), Bytes::new()));
     }
 
     #[test]
     fn what_is_cut_short_or_goes_on_is_no_answer(fields in fields(), cut in any::<prop::sample::Index>()) {
-        let (codec, key) = (HeldCodec::new(&scope()), key());
+        let (codec, key) = (HeldCodec::of(&scope()), key());
         let held = Held::Response(stored(fields, None));
         let Encoded { kind, head, .. } = codec.encode(&held).expect("it is for everybody");
         let short = head.slice(..cut.index(head.len()));
@@ -130,7 +130,7 @@ proptest! {
 
     #[test]
     fn a_changed_byte_is_no_panic(fields in fields(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let (codec, key) = (HeldCodec::new(&scope()), key());
+        let (codec, key) = (HeldCodec::of(&scope()), key());
         let held = Held::Response(stored(fields, None));
         let Encoded { kind, head, .. } = codec.encode(&held).expect("it is for everybody");
         let mut changed = head.to_vec();
@@ -145,7 +145,7 @@ fn an_index_keeps_its_names_and_leads() {
     let mut fields = HeaderMap::new();
     fields.insert("vary", HeaderValue::from_static("accept, accept-language"));
     let names = VaryNames::parse(&fields, &[]).expect("names");
-    let (codec, key) = (HeldCodec::new(&scope()), key());
+    let (codec, key) = (HeldCodec::of(&scope()), key());
     let held = Held::Variants(Variants::new(names.clone()));
     let Encoded { kind, head, body } = codec.encode(&held).expect("it is for everybody");
     let decoded = codec.decode(received(&key, kind, head, body));
@@ -156,7 +156,7 @@ fn an_index_keeps_its_names_and_leads() {
 
 #[test]
 fn another_layout_and_another_kind_are_no_answers() {
-    let (codec, key) = (HeldCodec::new(&scope()), key());
+    let (codec, key) = (HeldCodec::of(&scope()), key());
     let held = Held::Response(stored(HeaderMap::new(), None));
     let Encoded { kind, head, .. } = codec.encode(&held).expect("it is for everybody");
     let other = [&[LAYOUT + 1], &head[1..]].concat().into();

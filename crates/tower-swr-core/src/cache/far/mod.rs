@@ -28,6 +28,7 @@ pub(super) use holdings::Grant;
 use holdings::Holdings;
 pub(super) use parcel::Parcel;
 pub use purged::{Purged, Reach};
+pub(super) use through::Beyond;
 
 use super::Cache;
 use crate::far::{FarHealth, FarLog, FarStore};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::codec::MARK;
 use super::found::written;
-use super::{Encoded, Far, FarCodec, Grant, count};
+use super::{Beyond, Encoded, Far, FarCodec, Grant, count};
 use crate::cache::{Cache, Fill};
 use crate::entry::{Entry, Slot};
 use crate::far::{Committed, FarKey, FarWrite, ServerTime};
@@ -29,14 +29,15 @@ const MARGIN: Duration = Duration::from_secs(10);
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// What is to be committed, where anything was kept. Otherwise the lease is given back at once: others may call.
     pub(in crate::cache) fn parcel(&mut self, cost: Duration) -> Option<Parcel<V, P>> {
-        let grant = self.grant.take()?;
-        let kept = std::mem::take(&mut self.outbox);
-        if kept.is_empty() {
-            return None;
-        }
+        let Beyond {
+            codec,
+            grant,
+            outbox: kept,
+        } = *self.beyond.take()?;
+        let grant = grant.filter(|_| !kept.is_empty())?;
         Some(Parcel {
             far: Arc::clone(self.cache.shared.far.as_ref()?),
-            codec: Arc::clone(self.codec.as_ref()?),
+            codec,
             cache: self.cache.clone(),
             grant,
             cost,

@@ -10,8 +10,20 @@ use crate::cache::call::call_in_time;
 use crate::cache::refills::Refills;
 use crate::cache::{Cache, Fetched, Fill};
 use crate::clock::Moment;
+use crate::entry::Slot;
 use crate::far::FarKey;
+use crate::key::Key;
 use crate::origin_calls::OriginCall;
+
+/// What a fill takes along on its way.
+pub(in crate::cache) struct Beyond<V> {
+    /// How values are written for other processes.
+    pub(super) codec: Arc<dyn FarCodec<V>>,
+    /// The right to write them, once it was given.
+    pub(in crate::cache) grant: Option<Grant>,
+    /// What is to be written.
+    pub(in crate::cache) outbox: Vec<(Key, Slot<V>)>,
+}
 
 /// What the flight brings in the end.
 enum Brought<V, P> {
@@ -34,7 +46,11 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// [`Fate::Found`](crate::Fate::Found), or, where it is known that answers may not be shared, are told to call themselves.
     pub fn through(mut self, codec: &Arc<dyn FarCodec<V>>) -> Self {
         if self.cache.is_far() {
-            self.codec = Some(Arc::clone(codec));
+            self.beyond = Some(Box::new(Beyond {
+                codec: Arc::clone(codec),
+                grant: None,
+                outbox: Vec::new(),
+            }));
         }
         self
     }
@@ -42,7 +58,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     pub(in crate::cache) fn way(&self) -> Option<Way<V>> {
         Some(Way {
             far: Arc::clone(self.cache.shared.far.as_ref()?),
-            codec: Arc::clone(self.codec.as_ref()?),
+            codec: Arc::clone(&self.beyond.as_ref()?.codec),
             key: FarKey::new(self.key().borrowed()),
         })
     }
@@ -59,7 +75,9 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             Ok(Brought::Found(found)) => self.land_found(found),
             Ok(Brought::Fetched(called)) => {
                 self.began = called.began;
-                self.grant = called.grant;
+                if let Some(beyond) = &mut self.beyond {
+                    beyond.grant = called.grant;
+                }
                 self.land(called.call, called.fetched).await;
             }
             Err(lost) => self.lose(None, &lost),
