@@ -55,6 +55,14 @@ impl<V> Slot<V> {
             Self::Uncacheable(mark) => mark.weight,
         }
     }
+
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Kept(one), Self::Kept(other)) => Arc::ptr_eq(one, other),
+            (Self::Uncacheable(one), Self::Uncacheable(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
 }
 
 /// A value with everything that decides whether it may be served.
@@ -72,6 +80,8 @@ pub struct Entry<V> {
     /// The age, in nanoseconds, at which its freshness ends if not before: a soft invalidation sets it.
     fresh_until: AtomicU64,
     leads: bool,
+    /// Which value of the far side it is a copy of, or is the original of.
+    far_version: Option<FarVersion>,
     /// When to ask the origin next: moved by failures, so it is not part of the lifetime.
     refresh_due: AtomicU64,
     failures: AtomicU32,
@@ -94,7 +104,12 @@ pub(crate) struct Birth<'a> {
     pub(crate) tags: Tags,
     /// It leads to others, and is right as long as it is not invalidated: a soft invalidation is for those.
     pub(crate) leads: bool,
+    /// Which value of the far side it is.
+    pub(crate) far_version: Option<FarVersion>,
 }
+
+/// The bytes of a version on the far side, which compare for being the same.
+pub(crate) type FarVersion = [u8; 8];
 
 /// What the store's own tables cost per entry, and the headers of two allocations.
 const OVERHEAD: usize = 96;
@@ -114,6 +129,7 @@ impl<V> Entry<V> {
             tags: birth.tags.clone(),
             fresh_until: AtomicU64::new(u64::MAX),
             leads: birth.leads,
+            far_version: birth.far_version,
             // A weight comes from outside: the largest there is must not overflow.
             weight: own.saturating_add(birth.weight),
             refresh_due: AtomicU64::new(birth.now.after(due).to_nanos()),
@@ -169,6 +185,21 @@ impl<V> Entry<V> {
 
     pub(crate) fn tags(&self) -> &Tags {
         &self.tags
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        self.leads
+    }
+
+    pub(crate) fn far_version(&self) -> Option<FarVersion> {
+        self.far_version
+    }
+
+    /// It was invalidated softly at that time, before it came here.
+    pub(crate) fn soften(&self, at: Moment) {
+        if !self.leads {
+            self.end_freshness(at);
+        }
     }
 
     fn end_freshness(&self, at: Moment) {

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::clock::Moment;
-use crate::key::{BuildKeyHasher, Subject};
+use crate::key::Subject;
 use crate::tags::Tags;
 
 /// A count of invalidations: the time scale on which values and purges are compared.
@@ -38,10 +38,12 @@ pub(crate) struct Invalidations {
     stamps: RwLock<Stamps>,
 }
 
+/// By [`Subject::bits`], which anybody can compute: the tables hash them with a seed of their own, or whoever may name what
+/// is invalidated could choose such that collide.
 #[derive(Debug, Default)]
 struct Stamps {
-    of: HashMap<u64, Epoch, BuildKeyHasher>,
-    soft: HashMap<u64, Softly, BuildKeyHasher>,
+    of: HashMap<u64, Epoch, ahash::RandomState>,
+    soft: HashMap<u64, Softly, ahash::RandomState>,
     /// Whatever is older than this counts as invalidated.
     floor: Epoch,
     /// Whatever is older than this counts as invalidated softly.
@@ -93,16 +95,34 @@ impl Invalidations {
         Epoch(self.epoch.load(Ordering::Acquire))
     }
 
-    /// The newest invalidation that concerns any of `subjects`.
-    pub(crate) fn newest(&self, subjects: &[Subject]) -> Epoch {
-        self.read().newest(subjects)
+    /// The newest invalidation that concerns any of `subjects`, which are asked for only where any are stamped: to know
+    /// those of a key takes several digests.
+    pub(crate) fn newest<S: AsRef<[Subject]>>(&self, subjects: impl FnOnce() -> S) -> Epoch {
+        let stamps = self.read();
+        match stamps.of.is_empty() {
+            true => stamps.floor,
+            false => stamps.newest(subjects().as_ref()),
+        }
     }
 
     /// The same with the soft ones: since then, nobody wants what was asked for before.
-    pub(crate) fn newest_of_any_kind(&self, subjects: &[Subject]) -> Epoch {
+    pub(crate) fn newest_of_any_kind<S: AsRef<[Subject]>>(
+        &self,
+        subjects: impl FnOnce() -> S,
+    ) -> Epoch {
         let stamps = self.read();
-        let soft = stamps.newest_soft(subjects).epoch;
-        stamps.newest(subjects).max(soft)
+        if stamps.len() == 0 {
+            return stamps.floor.max(stamps.soft_floor.epoch);
+        }
+        let subjects = subjects();
+        let soft = stamps.newest_soft(subjects.as_ref()).epoch;
+        stamps.newest(subjects.as_ref()).max(soft)
+    }
+
+    /// When what concerns any of `subjects` was last invalidated softly.
+    pub(crate) fn softened(&self, subjects: &[Subject]) -> Option<Moment> {
+        let softly = self.read().newest_soft(subjects);
+        (softly.epoch > Epoch::default()).then_some(softly.at)
     }
 
     /// What was invalidated of what concerns `subjects` or `tags` since. One load where nothing at all was.
@@ -314,12 +334,12 @@ mod tests {
         log.invalidate(subject("since"));
         log.forget(log.epoch(), Some(born));
         assert_eq!(log.read().of.len(), 1);
-        assert!(log.newest(&[subject("other")]) <= born, "it may go on");
+        assert!(log.newest(|| [subject("other")]) <= born, "it may go on");
         assert!(
-            log.newest(&[subject("since")]) > born,
+            log.newest(|| [subject("since")]) > born,
             "this one was purged"
         );
-        assert!(log.newest(&[subject("before")]) <= born);
+        assert!(log.newest(|| [subject("before")]) <= born);
     }
 
     #[test]

@@ -54,23 +54,24 @@ pub mod testing;
 pub mod wire;
 
 pub use cache::{
-    Answer, Beside, Cache, CacheBuilder, CacheStats, Ending, Fate, Fetched, Fill, FlightPolicy,
-    GetError, Joined, Keep, Landed, Look, Made, NoPartial, Outcome, Product, Purpose, Refresh,
-    Remember, Rest, StaleReason, Waiting,
+    Answer, Beside, Cache, CacheBuilder, CacheStats, Decoded, Encoded, Ending, FarCodec, FarStats,
+    Fate, Fetched, Fill, FlightPolicy, GetError, Joined, Keep, Landed, Look, Made, NoPartial,
+    Outcome, Product, Purged, Purpose, Reach, Received, Refresh, Remember, Rest, StaleReason,
+    Waiting,
 };
 pub use clock::{Clock, Moment, Sleep, SystemClock};
 pub use decision::Mode;
 pub use entry::Entry;
 pub use far::{
-    Acquired, Committed, Digest, Enqueued, FarError, FarFuture, FarHealth, FarKey, FarLog,
-    FarStore, FarSubject, FarValue, FarWrite, Invalidation, Lease, LogEvent, LogFollower,
-    LogPosition, Recorded, RemoteJob, RemoteRefreshes, ServerTime, TakenJob, Version, Wait, Woken,
+    Acquired, Committed, Enqueued, FarError, FarFuture, FarHealth, FarKey, FarLog, FarStore,
+    FarValue, FarWrite, Invalidation, Lease, LogEvent, LogFollower, LogPosition, Recorded,
+    RemoteJob, RemoteRefreshes, ServerTime, TakenJob, Version, Wait, Woken,
 };
 // For the model of all interleavings. Elsewhere they are not public: their tables hash nothing but our own keys.
 #[cfg(tower_swr_loom)]
 pub use flight::{Flights, Join, Landing, Leader, Waiter};
 pub use flight::{Lost, SharedError};
-pub use key::{Key, KeyRef, KeyText, Subject};
+pub use key::{Digest, Key, KeyRef, KeyText, Subject};
 pub use lifetime::{Freshness, Lifetime};
 pub use observe::{Event, FillOutcome, Observer, Unobserved};
 pub use queue::QueueLimits;

@@ -48,6 +48,8 @@ pub enum FillOutcome<'a> {
     Shared,
     /// Shared with those who waited, as a failure: an older value stays.
     Failed,
+    /// Found on the far side: there was no call.
+    Found,
     /// Not to be shared.
     Passed,
     /// There was no answer.

@@ -44,14 +44,13 @@ impl OriginCalls {
         invalidations: &Invalidations,
     ) -> OriginCall {
         self.started.fetch_add(1, Ordering::Relaxed);
-        let subjects = key.borrowed().subjects();
         let mut running = self.lock();
         // Asked for under the lock: of two flights of which a purge detached one, the later to enter must know of it.
-        let oldest = invalidations.newest_of_any_kind(&subjects);
+        let oldest = invalidations.newest_of_any_kind(|| key.borrowed().subjects());
         let calls = running.entry(key.clone()).or_default();
         // A call is outdated by a purge of a tag, too, and nobody joins it then.
         let is_joinable = |call: &Running| {
-            call.born >= oldest.max(invalidations.newest_of_any_kind(call.tags.as_slice()))
+            call.born >= oldest.max(invalidations.newest_of_any_kind(|| call.tags.as_slice()))
         };
         let beside = born >= oldest && calls.iter().any(is_joinable);
         calls.push(Running {

@@ -38,7 +38,7 @@ impl FromIterator<Subject> for Tags {
     /// Each once.
     fn from_iter<I: IntoIterator<Item = Subject>>(subjects: I) -> Self {
         let mut tags: Vec<Subject> = subjects.into_iter().collect();
-        tags.sort_unstable_by_key(|tag| tag.bits());
+        tags.sort_unstable();
         tags.dedup();
         Self((!tags.is_empty()).then(|| tags.into()))
     }

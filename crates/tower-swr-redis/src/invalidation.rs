@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use tower_swr_core::{
-    FarError, FarFuture, FarLog, FarSubject, Invalidation, LogEvent, LogFollower, LogPosition,
-    Recorded, Woken,
+    FarError, FarFuture, FarLog, Invalidation, LogEvent, LogFollower, LogPosition, Recorded,
+    Subject, Woken,
 };
 
 use crate::connection::{Link, STEP_BUDGET};
@@ -44,7 +44,7 @@ impl Log {
     /// find it any more. A subject's stamp may come after: who is told knows it from the log.
     pub(crate) async fn write(&self, invalidation: Invalidation) -> Result<LogPosition, FarError> {
         let Invalidation { subject, source } = invalidation;
-        if let FarSubject::Key(primary) = subject {
+        if let Subject::Key(primary) = subject {
             let mut script = PURGE.prepare_invoke();
             script.key(&self.names.of_primary(primary)[..]);
             script.arg(self.names.done());
@@ -84,7 +84,7 @@ impl Log {
         }
     }
 
-    async fn admits(&self, born: LogPosition, subjects: &[FarSubject]) -> Result<bool, FarError> {
+    async fn admits(&self, born: LogPosition, subjects: &[Subject]) -> Result<bool, FarError> {
         let known = self.record.state().admits(born, subjects);
         if let Some(known) = known {
             return Ok(known);
@@ -94,7 +94,7 @@ impl Log {
         Ok(stamps.into_iter().all(|stamp| stamp <= born))
     }
 
-    async fn stamp_of(&self, subject: FarSubject) -> Result<LogPosition, FarError> {
+    async fn stamp_of(&self, subject: Subject) -> Result<LogPosition, FarError> {
         let mut question = redis::cmd("GET");
         question.arg(self.names.stamp(subject));
         let step = |mut connection| async move { question.query_async(&mut connection).await };
@@ -146,7 +146,7 @@ impl FarLog for Redis {
     fn admits<'a>(
         &'a self,
         born: LogPosition,
-        subjects: &'a [FarSubject],
+        subjects: &'a [Subject],
     ) -> FarFuture<'a, Result<bool, FarError>> {
         Box::pin(self.inner().log.admits(born, subjects))
     }

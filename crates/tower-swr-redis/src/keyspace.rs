@@ -1,6 +1,6 @@
 //! The names of everything on the server.
 
-use tower_swr_core::{Digest, FarKey, FarSubject};
+use tower_swr_core::{Digest, FarKey, Subject};
 
 /// The prefix of all names: what this cache may touch.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ impl Keyspace {
     }
 
     /// Where the last invalidation of `subject` is noted.
-    pub(crate) fn stamp(&self, subject: FarSubject) -> String {
+    pub(crate) fn stamp(&self, subject: Subject) -> String {
         use std::fmt::Write;
         let mut name = format!("{}:tag:{{", self.namespace);
         for byte in subject.to_bytes() {
@@ -133,7 +133,7 @@ mod tests {
             next.value(&far),
             format!("{{swr:w1:2:{digest}}}:v.{variant}")
         );
-        let stamp = names.stamp(FarSubject::All);
+        let stamp = names.stamp(Subject::All);
         assert_eq!(stamp, format!("swr:tag:{{61{}}}", "0".repeat(32)));
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use redis::{RedisResult, Value};
-use tower_swr_core::{FarError, FarSubject, Invalidation, LogEvent, LogPosition};
+use tower_swr_core::{FarError, Invalidation, LogEvent, LogPosition, Subject};
 
 use crate::connection::STEP_BUDGET;
 use crate::error::far_error;
@@ -229,7 +229,7 @@ fn understand(fields: &HashMap<String, Value>) -> Option<Invalidation> {
         _ => None,
     };
     Some(Invalidation {
-        subject: FarSubject::from_bytes(bytes("s")?)?,
+        subject: Subject::from_bytes(bytes("s")?)?,
         source: u64::from_le_bytes(bytes("n")?.try_into().ok()?),
     })
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use tower_swr_core::{FarError, FarHealth, FarSubject, Invalidation, LogEvent, LogPosition};
+use tower_swr_core::{FarError, FarHealth, Invalidation, LogEvent, LogPosition, Subject};
 
 /// Events that are kept for followers that are slow to take them.
 const MOST_EVENTS: usize = 4096;
@@ -34,7 +34,7 @@ pub(crate) struct State {
     recorded: LogPosition,
     /// Every invalidation after this one is in `stamps`.
     known_since: LogPosition,
-    stamps: HashMap<FarSubject, LogPosition>,
+    stamps: HashMap<Subject, LogPosition>,
     queued: VecDeque<Queued>,
     numbered: u64,
 }
@@ -127,7 +127,7 @@ impl State {
         self.dropped + self.events.len() as u64
     }
 
-    pub(crate) fn stamp(&mut self, subject: FarSubject, at: LogPosition) {
+    pub(crate) fn stamp(&mut self, subject: Subject, at: LogPosition) {
         if self.stamps.len() >= MOST_STAMPS {
             self.forget_stamps(self.read);
         }
@@ -155,7 +155,7 @@ impl State {
     }
 
     /// Whether nothing that concerns `subjects` was invalidated after `born`; none where that is not known here.
-    pub(crate) fn admits(&self, born: LogPosition, subjects: &[FarSubject]) -> Option<bool> {
+    pub(crate) fn admits(&self, born: LogPosition, subjects: &[Subject]) -> Option<bool> {
         if (self.queued.iter()).any(|queued| subjects.contains(&queued.invalidation.subject)) {
             return Some(false);
         }
@@ -171,7 +171,7 @@ impl State {
         self.read.max(self.recorded)
     }
 
-    pub(crate) fn note_recorded(&mut self, subject: FarSubject, at: LogPosition) {
+    pub(crate) fn note_recorded(&mut self, subject: Subject, at: LogPosition) {
         self.recorded = at.max(self.recorded);
         self.stamp(subject, at);
     }
@@ -183,7 +183,7 @@ impl State {
         if self.queued.len() >= MOST_QUEUED {
             self.queued.clear();
             self.push(Invalidation {
-                subject: FarSubject::All,
+                subject: Subject::All,
                 // Whoever asked has not carried out this one.
                 source: 0,
             });
@@ -222,8 +222,8 @@ mod tests {
         LogPosition { major: 1, minor }
     }
 
-    fn tag(number: usize) -> FarSubject {
-        FarSubject::tag(&number.to_le_bytes())
+    fn tag(number: usize) -> Subject {
+        Subject::tag(&number.to_le_bytes())
     }
 
     #[test]
@@ -313,6 +313,6 @@ mod tests {
             state.queue(purge(number));
         }
         assert_eq!(state.queued(), 2);
-        assert_eq!(state.admits(at(9), &[FarSubject::All]), Some(false));
+        assert_eq!(state.admits(at(9), &[Subject::All]), Some(false));
     }
 }

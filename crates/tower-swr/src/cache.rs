@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::Uri;
 use tower_swr_core::{
-    Cache, CacheBuilder, Clock, MemorySettings, Mode, Observer, QueueLimits, Rng, Spawn, Subject,
+    Cache, CacheBuilder, Clock, FarHealth, FarLog, FarStore, MemorySettings, Mode, Observer,
+    Purged, QueueLimits, Rng, Spawn, Subject,
 };
 
 use crate::fields::CacheStatusTable;
@@ -100,8 +101,15 @@ impl HttpCache {
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// cache.purge("stocks", &Uri::from_static("/stocks/7"));
     /// ```
-    pub fn purge(&self, scope: &str, uri: &Uri) {
-        self.shared.engine.purge(self.subject(scope, uri));
+    ///
+    /// Where the cache has a [far side](HttpCacheBuilder::far), the other processes hear of it, too: what comes back tells
+    /// how far it got, and need not be awaited. The same goes for the other purges.
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn purge(&self, scope: &str, uri: &Uri) -> Purged {
+        self.shared.engine.purge(self.subject(scope, uri))
     }
 
     /// Removes all answers of `scope`.
@@ -110,8 +118,12 @@ impl HttpCache {
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// cache.purge_scope("stocks");
     /// ```
-    pub fn purge_scope(&self, scope: &str) {
-        self.shared.engine.purge(key::scope_subject(scope));
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn purge_scope(&self, scope: &str) -> Purged {
+        self.shared.engine.purge(key::scope_subject(scope))
     }
 
     /// Removes all answers that carry the tag `name`, in all scopes. Answers are tagged by `Surrogate-Key`, `Cache-Tag`
@@ -121,8 +133,12 @@ impl HttpCache {
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// cache.purge_tag("product-7");
     /// ```
-    pub fn purge_tag(&self, name: &str) {
-        self.shared.engine.purge(Subject::tag(name.as_bytes()));
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn purge_tag(&self, name: &str) -> Purged {
+        self.shared.engine.purge(Subject::tag(name.as_bytes()))
     }
 
     /// Removes all answers. The cache then fills again a few calls of the handlers at a time: see
@@ -132,12 +148,18 @@ impl HttpCache {
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// cache.purge_all();
     /// ```
-    pub fn purge_all(&self) {
-        self.shared.engine.purge_all();
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn purge_all(&self) -> Purged {
+        self.shared.engine.purge_all()
     }
 
     /// Ends the freshness of the answers of `uri` in `scope`: what may be served stale is, at once, while one refresh
     /// runs behind; the rest is asked for anew, on condition that it has changed. `uri` is as for [`HttpCache::purge`].
+    ///
+    /// Soft purges are for this process alone: others serve what they have as long as that is fresh.
     ///
     /// ```
     /// use http::Uri;
@@ -238,6 +260,12 @@ impl HttpCache {
         let scopes = self.scopes();
         let counted = scopes.iter().map(|(name, scope)| (*name, scope.stats()));
         Stats::new(counted.collect(), &self.shared.engine.stats())
+    }
+
+    /// How the far side is doing; nothing where there is none.
+    #[must_use]
+    pub fn far_health(&self) -> Option<FarHealth> {
+        self.shared.engine.far_health()
     }
 
     fn subject(&self, scope: &str, uri: &Uri) -> Subject {
@@ -398,6 +426,37 @@ impl HttpCacheBuilder {
     /// ```
     pub fn cache_control(mut self, on: bool) -> Self {
         self.fields.cache_control = on;
+        self
+    }
+
+    /// What is shared with other processes: answers, the right to call a handler, and what is purged. With it, a handler is
+    /// called once per key and refresh in all of them together, and a purge or an unsafe request in one is seen by the next
+    /// request in every other. Whatever goes wrong over there, each process goes on as it would alone.
+    ///
+    /// ```
+    /// # use tower_swr::{HttpCache, MemorySettings};
+    /// # use tower_swr_core::testing::FarServer;
+    /// # let redis = FarServer::default().node();
+    /// // `redis` is a `tower_swr_redis::Redis`, or anything else that implements the ports of `tower_swr_core`.
+    /// let cache = HttpCache::builder(MemorySettings::new(64 << 20)).far(redis).build();
+    /// assert!(cache.far_health().is_some());
+    /// ```
+    pub fn far<F: FarStore + FarLog>(mut self, far: F) -> Self {
+        self.engine = self.engine.far(far);
+        self
+    }
+
+    /// The largest answer that is written for other processes, in bytes, head and key included. Default 1 MiB. What is larger
+    /// stays in this process, and each other one calls for its own. Call it after [`HttpCacheBuilder::far`].
+    ///
+    /// ```
+    /// # use tower_swr::{HttpCache, MemorySettings};
+    /// # use tower_swr_core::testing::FarServer;
+    /// # let redis = FarServer::default().node();
+    /// let cache = HttpCache::builder(MemorySettings::new(64 << 20)).far(redis).far_limit(256 << 10).build();
+    /// ```
+    pub fn far_limit(mut self, bytes: usize) -> Self {
+        self.engine = self.engine.far_limit(bytes);
         self
     }
 

@@ -44,6 +44,7 @@ mod conditions;
 mod config;
 mod date;
 mod exchange;
+mod far;
 mod fields;
 mod future;
 mod gate;
@@ -83,7 +84,7 @@ pub use future::ResponseFuture;
 pub use layer::CacheLayer;
 pub use service::CacheService;
 pub use stats::{ScopeStats, Stats};
-pub use tower_swr_core::{MemorySettings, Mode, QueueLimits};
+pub use tower_swr_core::{FarHealth, FarStats, MemorySettings, Mode, Purged, QueueLimits, Reach};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -130,5 +130,6 @@ impl Asked {
 }
 
 fn write_variant(text: &mut KeyText, names: &VaryNames, fields: &HeaderMap) {
+    text.end_primary();
     names.write_selection(fields, |piece| text.push(piece));
 }

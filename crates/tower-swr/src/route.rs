@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use http::HeaderName;
-use tower_swr_core::{FlightPolicy, KeyRef, KeyText, Mode, Refresh};
+use tower_swr_core::{FarCodec, Fill, FlightPolicy, KeyRef, KeyText, Mode, Refresh};
 
 use crate::cache::{HttpCache, Shared};
+use crate::far::HeldCodec;
 use crate::key;
 use crate::question::Asked;
 use crate::request::{self, Bypass};
+use crate::response::{Held, Partial};
 use crate::settings::{CookieRule, Settings};
 use crate::stats::{Counters, ScopeStats};
 
@@ -18,6 +20,8 @@ use crate::stats::{Counters, ScopeStats};
 pub(crate) struct Route {
     pub(crate) shared: Arc<Shared>,
     pub(crate) scope: Arc<Scope>,
+    /// How answers are written for other processes, where there are any.
+    codec: Option<Arc<dyn FarCodec<Held>>>,
 }
 
 /// A scope: settings, statistics and a switch. There is one per name and cache, however many layers there are.
@@ -44,9 +48,25 @@ const INHERITED: u8 = u8::MAX;
 impl Route {
     #[track_caller]
     pub(crate) fn new(cache: &HttpCache, scope: &'static str, settings: &Settings) -> Self {
+        let (shared, scope) = (Arc::clone(cache.shared()), cache.scope(scope, settings));
+        let codec = shared.engine.is_far().then(|| HeldCodec::of(&scope));
         Self {
-            shared: Arc::clone(cache.shared()),
-            scope: cache.scope(scope, settings),
+            shared,
+            scope,
+            codec,
+        }
+    }
+
+    /// Whether other processes are asked before the handler is.
+    pub(crate) fn is_far(&self) -> bool {
+        self.codec.is_some()
+    }
+
+    /// Lets `fill` ask other processes, where there are any.
+    pub(crate) fn through(&self, fill: Fill<Held, Partial>) -> Fill<Held, Partial> {
+        match &self.codec {
+            Some(codec) => fill.through(codec),
+            None => fill,
         }
     }
 

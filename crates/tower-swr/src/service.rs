@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
@@ -196,9 +197,13 @@ impl<S> CacheService<S> {
                 if status.is_success() || status.is_redirection() {
                     changed.extend(target.changed_by(response.headers()));
                 }
-                changed
-                    .into_iter()
-                    .for_each(|it| route.shared.engine.purge(it));
+                let engine = &route.shared.engine;
+                let purged: Vec<_> = changed.into_iter().map(|it| engine.purge(it)).collect();
+                if engine.is_far() {
+                    // Whoever has the answer and asks another process next finds that it knows. It takes no longer than the
+                    // far side may, and no longer than it takes to know that it is away.
+                    join_all(purged).await;
+                }
             }
             let took = route.shared.engine.now().since(began);
             Ok(route.bypassed(response, reason, took))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use tower_swr_core::CacheStats;
+use tower_swr_core::{CacheStats, FarStats};
 
 use crate::request::Bypass;
 
@@ -176,6 +176,8 @@ pub struct Stats {
     pub flights: u64,
     /// Refreshes that wait for their turn now.
     pub refreshes_waiting: u64,
+    /// What happened on the far side; zeros where there is none.
+    pub far: FarStats,
     /// The same by scope.
     pub scopes: BTreeMap<&'static str, ScopeStats>,
 }
@@ -201,6 +203,7 @@ impl Stats {
             refused: engine.refused,
             flights: engine.flights,
             refreshes_waiting: engine.refreshes_waiting,
+            far: engine.far,
             scopes,
         }
     }

@@ -10,13 +10,10 @@ use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
-use tower_swr::HttpCache;
 
 use crate::database::{Database, DatabaseError, DatabaseLocation};
 use crate::router::router;
 use crate::settings::Settings;
-
-const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// How long each of the three steps of stopping may take: open connections, refreshes, queries.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -38,7 +35,7 @@ pub async fn serve(
         // A large fill takes minutes. Given up half-way it leaves nothing behind.
         () = &mut stop => return Ok(()),
     };
-    let cache = HttpCache::in_memory(CACHE_BYTES);
+    let cache = settings.cache();
     let app = router(database.clone(), cache.clone(), settings.report_lifetime());
 
     let address = listener.local_addr().map_err(ServeError::Serve)?;

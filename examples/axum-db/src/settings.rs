@@ -5,10 +5,14 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::Parser;
+use tower_swr::{HttpCache, MemorySettings};
+use tower_swr_redis::Redis;
 use tracing_subscriber::EnvFilter;
 
 use crate::database::DatabaseLocation;
 use crate::router::ReportLifetime;
+
+const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// An axum application with a slow database-backed report behind the tower-swr cache.
 #[derive(Clone, Debug, Parser)]
@@ -41,6 +45,11 @@ pub struct Settings {
     #[arg(long, env = "AXUM_DB_STALE_WHILE_REVALIDATE", value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub stale_while_revalidate: u32,
 
+    /// A Redis or Valkey server, to share reports with the other processes that name it: redis://[user:password@]host[:port].
+    // The value may hold a password, which --help must not print.
+    #[arg(long, env = "AXUM_DB_REDIS", hide_env_values = true, value_name = "URL", value_parser = redis)]
+    pub redis: Option<Redis>,
+
     /// What to log, as tracing-subscriber's filter directives.
     // sqlx warns of every wait for a connection, and a crowd on the raw route is made to wait.
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info,sqlx=error", value_parser = log_filter)]
@@ -48,6 +57,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The cache, shared with other processes where a Redis is named.
+    #[must_use]
+    pub fn cache(&self) -> HttpCache {
+        let builder = HttpCache::builder(MemorySettings::new(CACHE_BYTES));
+        match &self.redis {
+            Some(redis) => builder.far(redis.clone()).build(),
+            None => builder.build(),
+        }
+    }
+
     /// The two lifetimes together.
     #[must_use]
     pub fn report_lifetime(&self) -> ReportLifetime {
@@ -56,6 +75,11 @@ impl Settings {
             stale_while_revalidate: Duration::from_secs(self.stale_while_revalidate.into()),
         }
     }
+}
+
+/// A URL that is none is told at once; whether a server is there is found out while the application runs.
+fn redis(text: &str) -> Result<Redis, String> {
+    Redis::connect(text).map_err(|error| error.to_string())
 }
 
 /// Names are resolved too, since everybody writes `localhost:3000` sooner or later.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use serde::Serialize;
-use tower_swr::HttpCache;
+use tower_swr::{FarHealth, HttpCache};
 
 use crate::database::Database;
 
@@ -33,6 +33,12 @@ pub struct Counts {
     pub origin_calls: u64,
     /// Report queries that reached the database, those of the raw route included.
     pub queries: u64,
+    /// Answers that another process had, so that nothing was computed here.
+    pub far_hits: u64,
+    /// Computations of another process that this one waited for.
+    pub far_collapsed: u64,
+    /// How the server is doing that the processes share: `up`, `connecting` or `down`; nothing where none is named.
+    pub far: Option<&'static str>,
     /// Second computations of one report at the same time. Must stay 0.
     pub stampede_violations: u64,
 }
@@ -42,6 +48,11 @@ impl Counts {
     /// happens in between.
     #[must_use]
     pub fn read(cache: &HttpCache, database: &Database) -> Self {
+        let far = cache.far_health().map(|health| match health {
+            FarHealth::Up => "up",
+            FarHealth::Connecting => "connecting",
+            FarHealth::Down { .. } => "down",
+        });
         let cache = cache.stats();
         Self {
             requests: cache.requests,
@@ -55,6 +66,9 @@ impl Counts {
             errors: cache.errors,
             origin_calls: cache.origin_calls,
             queries: database.queries(),
+            far_hits: cache.far.hits,
+            far_collapsed: cache.far.collapsed,
+            far,
             stampede_violations: cache.stampede_violations,
         }
     }

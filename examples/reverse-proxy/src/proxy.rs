@@ -37,7 +37,7 @@ impl Proxy {
     /// A proxy with a cache of its own.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        Self::behind(HttpCache::builder(settings.store()).build(), settings)
+        Self::behind(settings.cache(), settings)
     }
 
     /// A proxy that keeps answers in `cache`.

@@ -4,7 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use clap::Parser;
-use tower_swr::MemorySettings;
+use tower_swr::{HttpCache, MemorySettings};
+use tower_swr_redis::Redis;
 use tracing_subscriber::EnvFilter;
 
 use crate::origin_address::OriginAddress;
@@ -86,18 +87,38 @@ pub struct Settings {
     #[arg(long, env = "REVERSE_PROXY_NAME", value_name = "NAME", default_value = "tower-swr", value_parser = name)]
     pub name: String,
 
+    /// A Redis or Valkey server, to share answers with the other proxies that name it: redis://[user:password@]host[:port].
+    // The value may hold a password, which --help must not print.
+    #[arg(long, env = "REVERSE_PROXY_REDIS", hide_env_values = true, value_name = "URL", value_parser = redis)]
+    pub redis: Option<Redis>,
+
     /// What to log, as tracing-subscriber's filter directives; a line per request is `reverse_proxy::access=info`.
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info", value_parser = log_filter)]
     pub log: String,
 }
 
 impl Settings {
+    /// The cache, shared with other proxies where a Redis is named.
+    #[must_use]
+    pub fn cache(&self) -> HttpCache {
+        let builder = HttpCache::builder(self.store());
+        match &self.redis {
+            Some(redis) => builder.far(redis.clone()).far_limit(self.largest).build(),
+            None => builder.build(),
+        }
+    }
+
     /// The store of the cache.
     #[must_use]
     pub fn store(&self) -> MemorySettings {
         let largest = self.largest.clamp(1, self.memory / 8);
         MemorySettings::new(self.memory).with_largest_entry(largest)
     }
+}
+
+/// A URL that is none is told at once; whether a server is there is found out while the proxy runs.
+fn redis(text: &str) -> Result<Redis, String> {
+    Redis::connect(text).map_err(|error| error.to_string())
 }
 
 /// Names are resolved too, since everybody writes `localhost:8080` sooner or later.

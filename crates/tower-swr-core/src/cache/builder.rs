@@ -3,10 +3,12 @@ use std::sync::atomic::AtomicU8;
 
 use tokio_util::task::TaskTracker;
 
+use super::far::{Far, FarSettings};
 use super::purge::Sweeps;
 use super::refills::Refills;
 use super::{Cache, Shared};
 use crate::clock::{Clock, SystemClock};
+use crate::far::{FarLog, FarStore};
 use crate::flight::Flights;
 use crate::invalidation::Invalidations;
 use crate::observe::{Observer, Unobserved};
@@ -32,6 +34,7 @@ pub struct CacheBuilder {
     rng: Arc<dyn Rng>,
     spawn: Arc<dyn Spawn>,
     observer: Arc<dyn Observer>,
+    far: Option<FarSettings>,
 }
 
 impl CacheBuilder {
@@ -46,6 +49,7 @@ impl CacheBuilder {
             rng: Arc::new(HasherRng),
             spawn: Arc::new(TokioSpawn),
             observer: Arc::new(Unobserved),
+            far: None,
         }
     }
 
@@ -110,10 +114,42 @@ impl CacheBuilder {
         self
     }
 
+    /// What is shared with other processes: values, the right to call the origin, and what is invalidated. Only flights that
+    /// go [through a codec](crate::Fill::through) ask it, and [purges](Cache::purge) are recorded there; a hit never does.
+    ///
+    /// ```
+    /// use tower_swr_core::testing::FarServer;
+    /// use tower_swr_core::{Cache, CacheBuilder, MemorySettings};
+    ///
+    /// // In truth a handle on a server, such as `tower_swr_redis::Redis`.
+    /// let node = FarServer::default().node();
+    /// let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).far(node).build();
+    /// assert!(cache.is_far());
+    /// ```
+    #[must_use]
+    pub fn far<F: FarStore + FarLog>(mut self, far: F) -> Self {
+        let limit = self.far.take().map(|settings| settings.limit);
+        let mut settings = FarSettings::new(far);
+        settings.limit = limit.unwrap_or(settings.limit);
+        self.far = Some(settings);
+        self
+    }
+
+    /// The largest value that is written to the far side, in bytes, with all that is written beside it. Default 1 MiB. What
+    /// is larger stays in this process; the others make calls of their own. Call it after [`CacheBuilder::far`].
+    #[must_use]
+    pub fn far_limit(mut self, bytes: usize) -> Self {
+        if let Some(far) = &mut self.far {
+            far.limit = bytes;
+        }
+        self
+    }
+
     /// The cache.
     #[must_use]
     pub fn build<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static>(self) -> Cache<V, P> {
         let tasks = TaskTracker::new();
+        let far = (self.far).map(|settings| Far::new(settings, Arc::clone(&self.spawn)));
         let spawn: Arc<dyn Spawn> = Arc::new(Tracked {
             spawn: self.spawn,
             tasks: tasks.clone(),
@@ -127,6 +163,7 @@ impl CacheBuilder {
                 origin_calls: Arc::default(),
                 queue: RefreshQueue::new(self.refreshes, Arc::clone(&spawn), tasks.clone()),
                 refills: Refills::new(self.refills),
+                far,
                 tasks,
                 mode: AtomicU8::default(),
                 clock: self.clock,

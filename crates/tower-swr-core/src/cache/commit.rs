@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::far::Grant;
 use super::{Answer, Beside, Fate, Fill, Keep, Landed, Product};
 use crate::clock::Moment;
-use crate::entry::{Birth, Entry, Slot};
+use crate::entry::{Birth, Entry, FarVersion, Slot};
 use crate::key::Key;
 use crate::lifetime::Lifetime;
 use crate::tags::Tags;
@@ -13,7 +14,7 @@ use crate::tags::Tags;
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// Keeps `product` if it is to be kept, as of when it was `answered`, and what goes with it.
     pub(super) fn commit(
-        &self,
+        &mut self,
         product: Product<V>,
         beside: Option<Beside<V>>,
         answered: Moment,
@@ -35,6 +36,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 weight: product.weight,
                 tags: product.tags,
                 leads: false,
+                far_version: self.far_version(),
             },
         ));
         let fate = match product.keep {
@@ -55,7 +57,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
 
     /// Keeps what a stream has brought, as of when it was `answered`. Without a product, it turned out not to be kept.
     pub(super) fn keep_streamed(
-        &self,
+        &mut self,
         product: Option<Product<V>>,
         key: Option<&Key>,
         answered: Moment,
@@ -71,7 +73,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
 
     /// What an answer that is not kept means for what is.
     pub(super) fn settle_old(
-        &self,
+        &mut self,
         keep: Keep,
         key: Option<&Key>,
         beside: Option<Beside<V>>,
@@ -89,10 +91,11 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     }
 
     /// Writes what leads to the answer's place. Whatever is kept or flies there is there before anybody is led to it.
-    pub(super) fn write_beside(&self, beside: Option<Beside<V>>) {
+    pub(super) fn write_beside(&mut self, beside: Option<Beside<V>>) {
         if let Some(beside) = beside {
             let (key, slot) = self.leading(beside);
-            self.store(key, slot, self.cache.now());
+            let now = self.cache.now();
+            self.store(key, slot, now);
         }
     }
 
@@ -123,6 +126,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 weight,
                 tags: Tags::default(),
                 leads: true,
+                far_version: self.far_version(),
             },
         );
         (key, Slot::Kept(Arc::new(entry)))
@@ -130,7 +134,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
 
     /// Remembers that answers of `key`, or of the flight's own where there is none, may not be shared: one that was
     /// `answered` then.
-    pub(super) fn remember_uncacheable(&self, key: Option<&Key>, answered: Moment) {
+    pub(super) fn remember_uncacheable(&mut self, key: Option<&Key>, answered: Moment) {
         let key = key.unwrap_or(self.key()).clone();
         let mark = Entry::new(
             (),
@@ -144,18 +148,33 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 weight: 0,
                 tags: Tags::default(),
                 leads: false,
+                far_version: self.far_version(),
             },
         );
         self.store(key, Slot::Uncacheable(Arc::new(mark)), answered);
     }
 
     /// Keeps `slot`, of an answer that was `answered` then, unless a purge or a newer answer has overtaken it.
-    fn store(&self, key: Key, slot: Slot<V>, answered: Moment) -> Fate {
+    /// What is kept here is what the far side is to have.
+    pub(super) fn store(&mut self, key: Key, slot: Slot<V>, answered: Moment) -> Fate {
         let tags = slot.tags().clone();
+        let outgoing = (self.far_version().is_some()).then(|| (key.clone(), slot.clone()));
         let stored = self.cache.shared.near.insert_if(key, slot, |there| {
             self.is_current(&tags) && there.is_none_or(|there| there.stored_at() <= answered)
         });
-        if stored { Fate::Stored } else { Fate::Shared }
+        if stored {
+            if let Some(beyond) = &mut self.beyond {
+                beyond.outbox.extend(outgoing);
+            }
+            Fate::Stored
+        } else {
+            Fate::Shared
+        }
+    }
+
+    /// Which value of the far side comes of this.
+    fn far_version(&self) -> Option<FarVersion> {
+        self.beyond.as_ref()?.grant.as_ref().map(Grant::version)
     }
 
     /// Removes what an answer has superseded that is not kept: what was kept where this one would be, under `key`, and
@@ -182,11 +201,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// Whether nothing that concerns the key or the `tags` was invalidated since the flight began. A writer that comes late must
     /// neither bring a purged value back nor take a newer one away: asked under the lock of what it is about to change.
     fn is_current(&self, tags: &Tags) -> bool {
-        let subjects = self.key().borrowed().subjects();
         let invalidations = &self.cache.shared.invalidations;
         invalidations
-            .newest(&subjects)
-            .max(invalidations.newest(tags.as_slice()))
+            .newest(|| self.key().borrowed().subjects())
+            .max(invalidations.newest(|| tags.as_slice()))
             <= self.born
     }
 
@@ -195,7 +213,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         policy.jittered(lifetime, self.roll_if(policy.ttl_jitter > 0.0))
     }
 
-    fn due_age(&self, lifetime: &Lifetime) -> Duration {
+    pub(super) fn due_age(&self, lifetime: &Lifetime) -> Duration {
         let policy = &self.policy.refresh;
         policy.due_age(lifetime, self.roll_if(!policy.refresh_jitter.is_zero()))
     }

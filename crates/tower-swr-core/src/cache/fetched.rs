@@ -165,6 +165,11 @@ pub enum Fate {
     Shared,
     /// It was given to those who waited, and tells of a failure.
     Failed,
+    /// It was found on the far side: no origin was called here. It is kept.
+    Found {
+        /// Another process was calling the origin, and this is what that brought.
+        waited: bool,
+    },
 }
 
 // Written by hand: a derived one would ask for `V: Default`.

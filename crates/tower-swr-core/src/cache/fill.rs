@@ -5,9 +5,12 @@ use std::time::Duration;
 use tokio::sync::SemaphorePermit;
 
 use super::call::call_in_time;
+use super::far::{Beyond, Parcel};
 use super::refills::{self, Refills};
 use super::stream::Stream;
-use super::{Beside, Cache, Fate, Fetched, FlightPolicy, Landed, Product, Remember, Waiting};
+use super::{
+    Beside, Cache, Fate, Fetched, FlightPolicy, Landed, Product, Purpose, Remember, Waiting,
+};
 use crate::clock::Moment;
 use crate::entry::Entry;
 use crate::flight::{Landing, Leader, Lost};
@@ -29,8 +32,11 @@ pub struct Fill<V, P> {
     pub(super) born: Epoch,
     pub(super) policy: Arc<FlightPolicy>,
     pub(super) old: Option<Arc<Entry<V>>>,
+    pub(super) purpose: Purpose,
+    /// What it takes to go beyond this process, where it does. Boxed: most fills do not.
+    pub(super) beyond: Option<Box<Beyond<V>>>,
     /// When the origin was called; until then, when the flight was.
-    began: Moment,
+    pub(super) began: Moment,
     /// It is part of an origin call that has its turn already.
     is_within_a_turn: bool,
     /// Whether the observer has heard how it ended.
@@ -44,6 +50,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         born: Epoch,
         policy: Arc<FlightPolicy>,
         old: Option<Arc<Entry<V>>>,
+        purpose: Purpose,
     ) -> Self {
         Self {
             began: cache.now(),
@@ -52,6 +59,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             born,
             policy,
             old,
+            purpose,
+            beyond: None,
             is_within_a_turn: refills::is_within_a_turn(),
             told: false,
         }
@@ -92,35 +101,52 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     ///
     /// Dropping it cancels the origin call; those who wait learn that there is no answer.
     pub async fn run(mut self, origin: impl Future<Output = Fetched<V, P>> + Send + 'static) {
+        if let Some(way) = self.way() {
+            // Boxed, or every fill would have room for it.
+            return Box::pin(self.run_through(way, origin)).await;
+        }
         let cache = self.cache.clone();
         let turn = self.turn(&cache).await;
         self.began = cache.now();
         let call = self.enter_origin();
         match call_in_time(Refills::within(turn, origin), self.patience()).await {
-            Ok(Fetched::Whole { product, beside }) => self.land_whole(call, product, beside),
-            Ok(Fetched::Stream {
+            Ok(fetched) => self.land(call, fetched).await,
+            Err(lost) => self.lose(Some(call), &lost),
+        }
+    }
+
+    /// Lands what `call` has brought.
+    pub(super) async fn land(self, call: OriginCall, fetched: Fetched<V, P>) {
+        let parcel = match fetched {
+            Fetched::Whole { product, beside } => self.land_whole(call, product, beside),
+            Fetched::Stream {
                 partial,
                 keep,
                 key,
                 tags,
                 beside,
                 rest,
-            }) => {
+            } => {
                 let stream = Stream {
                     partial,
                     key,
                     tags,
                     rest,
                 };
-                self.land_stream(call, stream, keep, beside).await;
+                return self.land_stream(call, stream, keep, beside).await;
             }
-            Ok(Fetched::Pass { remember }) => self.pass(call, remember),
-            Ok(Fetched::Failed(error)) => self.lose(call, &Lost::Failed(error)),
-            Err(lost) => self.lose(call, &lost),
+            Fetched::Pass { remember } => self.pass(call, remember),
+            Fetched::Failed(error) => {
+                self.lose(Some(call), &Lost::Failed(error));
+                None
+            }
+        };
+        if let Some(parcel) = parcel {
+            Box::pin(parcel.send()).await;
         }
     }
 
-    async fn turn<'c>(&self, cache: &'c Cache<V, P>) -> Option<SemaphorePermit<'c>> {
+    pub(super) async fn turn<'c>(&self, cache: &'c Cache<V, P>) -> Option<SemaphorePermit<'c>> {
         if self.is_within_a_turn {
             return None;
         }
@@ -128,7 +154,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         refills.turn(clock, self.policy.origin_timeout).await
     }
 
-    fn enter_origin(&self) -> OriginCall {
+    pub(super) fn enter_origin(&self) -> OriginCall {
         let shared = &self.cache.shared;
         let key = self.key().clone();
         shared
@@ -136,11 +162,16 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             .enter(key, self.born, &shared.invalidations)
     }
 
-    fn land_whole(mut self, call: OriginCall, product: Product<V>, beside: Option<Beside<V>>) {
-        let took = self.took();
+    fn land_whole(
+        mut self,
+        call: OriginCall,
+        product: Product<V>,
+        beside: Option<Beside<V>>,
+    ) -> Option<Parcel<V, P>> {
+        let (took, answered) = (self.took(), self.cache.now());
         let is_fresh = product.keep.is_fresh();
         call.brings(&product.tags);
-        let landed = self.commit(product, beside, self.cache.now());
+        let landed = self.commit(product, beside, answered);
         let fate = landed.fate;
         // What is not fresh is for those who have asked already: the next one asks anew.
         if fate == Fate::Stored && is_fresh {
@@ -153,9 +184,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             self.leader.land(Landing::Answer(landed));
         }
         self.tell_filled(outcome_of(fate), took);
+        self.parcel(took)
     }
 
-    fn pass(mut self, call: OriginCall, remember: Option<Remember<V>>) {
+    fn pass(mut self, call: OriginCall, remember: Option<Remember<V>>) -> Option<Parcel<V, P>> {
         let (took, answered) = (self.took(), self.cache.now());
         let key = remember.as_ref().and_then(|remember| remember.key.as_ref());
         self.remove_old(key, answered);
@@ -167,9 +199,11 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         self.leader.close();
         self.leader.land(Landing::Pass);
         self.tell_filled(FillOutcome::Passed, took);
+        self.parcel(took)
     }
 
-    fn lose(mut self, call: OriginCall, lost: &Lost) {
+    /// Ends without an answer, after `call`, where one was made.
+    pub(super) fn lose(mut self, call: Option<OriginCall>, lost: &Lost) {
         let took = self.took();
         self.back_off();
         drop(call);
@@ -217,6 +251,7 @@ pub(super) fn outcome_of(fate: Fate) -> FillOutcome<'static> {
         Fate::Stored => FillOutcome::Stored,
         Fate::Shared => FillOutcome::Shared,
         Fate::Failed => FillOutcome::Failed,
+        Fate::Found { .. } => FillOutcome::Found,
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::call::call_in_time;
 use super::{
-    Answer, Cache, Fetched, FlightPolicy, Joined, Keep, Landed, Look, Outcome, Product, Purpose,
+    Answer, Cache, FarCodec, Fetched, Fill, FlightPolicy, Joined, Keep, Landed, Look, Outcome,
+    Product, Purpose,
 };
 use crate::decision::Mode;
 use crate::entry::{Birth, Entry};
@@ -154,6 +155,84 @@ impl<V: Send + Sync + 'static> Cache<V> {
         &self,
         key: &KeyRef<'_>,
         policy: &Arc<FlightPolicy>,
+        origin: F,
+    ) -> Result<Arc<Entry<V>>, GetError>
+    where
+        F: Future<Output = Result<Made<V>, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        self.get_by(key, policy, None, origin).await
+    }
+
+    /// As [`get`](Self::get), through the [far side](crate::CacheBuilder::far), where there is one: `origin` is called once
+    /// however many processes ask, and what one of them has is found by the others. [`get`](Self::get) alone stays in this
+    /// process.
+    ///
+    /// A value that is found there stale is returned at once, and renewed by the next one to ask.
+    ///
+    /// ```
+    /// # use bytes::Bytes;
+    /// # use std::{convert::Infallible, sync::Arc, time::Duration};
+    /// use tower_swr_core::testing::FarServer;
+    /// use tower_swr_core::{Cache, CacheBuilder, Decoded, Encoded, FarCodec, Received};
+    /// # use tower_swr_core::{FlightPolicy, GetError, KeyText, Lifetime, Made, MemorySettings};
+    ///
+    /// #[derive(Debug)]
+    /// struct Number;
+    ///
+    /// impl FarCodec<u64> for Number {
+    ///     fn encode(&self, number: &u64) -> Option<Encoded> {
+    ///         let body = Bytes::copy_from_slice(&number.to_le_bytes());
+    ///         Some(Encoded { kind: 1, head: Bytes::new(), body })
+    ///     }
+    ///     fn decode(&self, received: Received<'_>) -> Option<Decoded<u64>> {
+    ///         let value = u64::from_le_bytes(received.body[..].try_into().ok()?);
+    ///         (received.kind == 1).then_some(Decoded { value, weight: 0, leads: false })
+    ///     }
+    /// }
+    ///
+    /// # tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+    /// let server = FarServer::default();
+    /// let cache = || CacheBuilder::new(MemorySettings::new(1 << 20)).far(server.node()).build();
+    /// let (here, there): (Cache<u64>, Cache<u64>) = (cache(), cache());
+    /// let codec: Arc<dyn FarCodec<u64>> = Arc::new(Number);
+    /// # let policy = Arc::new(FlightPolicy::default());
+    /// # let key = KeyText::new("answers");
+    ///
+    /// let made = |number| async move { Ok::<_, Infallible>(Made::new(number, Lifetime::fresh_for(Duration::from_secs(60)))) };
+    /// here.get_through(&key.key(), &policy, &codec, made(42)).await?;
+    /// # here.drain(Duration::from_secs(1)).await;
+    /// let found = there.get_through(&key.key(), &policy, &codec, made(43)).await?;
+    /// assert_eq!(*found.value(), 42);
+    /// # Ok::<_, GetError>(()) }).expect("the origin answers");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`get`](Self::get). Trouble on the far side is none: then `origin` is called as if there were none.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`get`](Self::get).
+    pub async fn get_through<F, E>(
+        &self,
+        key: &KeyRef<'_>,
+        policy: &Arc<FlightPolicy>,
+        codec: &Arc<dyn FarCodec<V>>,
+        origin: F,
+    ) -> Result<Arc<Entry<V>>, GetError>
+    where
+        F: Future<Output = Result<Made<V>, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>> + 'static,
+    {
+        self.get_by(key, policy, Some(codec), origin).await
+    }
+
+    async fn get_by<F, E>(
+        &self,
+        key: &KeyRef<'_>,
+        policy: &Arc<FlightPolicy>,
+        codec: Option<&Arc<dyn FarCodec<V>>>,
         mut origin: F,
     ) -> Result<Arc<Entry<V>>, GetError>
     where
@@ -168,7 +247,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
             let (old, fallback) = match look {
                 Look::Serve { entry, refresh, .. } => {
                     if refresh {
-                        self.renew(key, policy, origin);
+                        self.renew(key, policy, codec, origin);
                     }
                     return Ok(entry);
                 }
@@ -183,7 +262,7 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 }
                 Joined::Lead(fill) => {
                     let waiting = fill.waiting();
-                    fill.spawn(self.clone().fetched(origin));
+                    by(fill, codec).spawn(self.clone().fetched(origin));
                     (waiting, None)
                 }
             };
@@ -234,12 +313,18 @@ impl<V: Send + Sync + 'static> Cache<V> {
                 weight,
                 tags,
                 leads: false,
+                far_version: None,
             },
         )))
     }
 
-    fn renew<F, E>(&self, key: &KeyRef<'_>, policy: &Arc<FlightPolicy>, origin: F)
-    where
+    fn renew<F, E>(
+        &self,
+        key: &KeyRef<'_>,
+        policy: &Arc<FlightPolicy>,
+        codec: Option<&Arc<dyn FarCodec<V>>>,
+        origin: F,
+    ) where
         F: Future<Output = Result<Made<V>, E>> + Send + 'static,
         E: Into<Box<dyn Error + Send + Sync>> + 'static,
     {
@@ -247,13 +332,14 @@ impl<V: Send + Sync + 'static> Cache<V> {
             return;
         };
         let (cache, key, policy) = (self.clone(), key.to_key(), Arc::clone(policy));
+        let codec = codec.map(Arc::clone);
         refresh.submit(async move {
             // The switch may have been thrown while this waited for its turn.
             if cache.mode() != Mode::Normal {
                 return;
             }
             if let Joined::Lead(fill) = cache.join(&key.borrowed(), &policy, Purpose::Refresh) {
-                fill.run(cache.fetched(origin)).await;
+                by(fill, codec.as_ref()).run(cache.fetched(origin)).await;
             }
         });
     }
@@ -284,6 +370,16 @@ impl<V: Send + Sync + 'static> Cache<V> {
             },
             beside: None,
         }
+    }
+}
+
+fn by<V: Send + Sync + 'static>(
+    fill: Fill<V, NoPartial>,
+    codec: Option<&Arc<dyn FarCodec<V>>>,
+) -> Fill<V, NoPartial> {
+    match codec {
+        Some(codec) => fill.through(codec),
+        None => fill,
     }
 }
 

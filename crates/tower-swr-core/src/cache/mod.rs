@@ -10,6 +10,7 @@
 mod builder;
 mod call;
 mod commit;
+mod far;
 mod fetched;
 mod fill;
 mod get;
@@ -29,6 +30,8 @@ use futures_util::future::{Either, select};
 use tokio_util::task::TaskTracker;
 
 pub use builder::CacheBuilder;
+use far::Far;
+pub use far::{Decoded, Encoded, FarCodec, FarStats, Purged, Reach, Received};
 pub use fetched::{Answer, Beside, Ending, Fate, Fetched, Keep, Landed, Product, Remember, Rest};
 pub use fill::Fill;
 pub use get::{GetError, Made, NoPartial};
@@ -103,6 +106,7 @@ struct Shared<V, P> {
     origin_calls: Arc<OriginCalls>,
     queue: RefreshQueue,
     refills: Refills,
+    far: Option<Arc<Far>>,
     tasks: TaskTracker,
     mode: AtomicU8,
     clock: Arc<dyn Clock>,
@@ -205,7 +209,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         let oldest = self
             .shared
             .invalidations
-            .newest_of_any_kind(&key.subjects());
+            .newest_of_any_kind(|| key.subjects());
         let born = self.shared.invalidations.epoch();
         let leader = match self.shared.flights.join(key, born.count(), oldest.count()) {
             Join::Waiter(waiter) => {
@@ -230,6 +234,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
             born,
             Arc::clone(policy),
             old,
+            purpose,
         ))
     }
 
@@ -239,7 +244,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         let oldest = self
             .shared
             .invalidations
-            .newest_of_any_kind(&key.subjects());
+            .newest_of_any_kind(|| key.subjects());
         let now = self.shared.invalidations.epoch();
         let waiter = self.shared.flights.attend(key, oldest.count())?;
         let policy = Arc::clone(policy);

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::Cache;
+use super::{Cache, Purged};
 use crate::entry::Slot;
 use crate::key::{KeyRef, Subject};
 
@@ -26,20 +26,46 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     /// cache.purge(table.key().resource()); // the whole table
     /// cache.purge(table.key().scope_subject()); // all rows
     /// ```
-    pub fn purge(&self, subject: Subject) {
-        if self.shared.invalidations.invalidate(subject) {
-            self.sweep();
-        }
+    ///
+    /// Here it is carried out before this returns. Where the cache has a [far side](crate::CacheBuilder::far), it is then
+    /// recorded there, in a task of its own: what comes back tells how far it got, and need not be awaited. Outside of any
+    /// runtime it reaches this process alone.
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn purge(&self, subject: Subject) -> Purged {
+        self.spread(subject, || self.invalidate(subject))
     }
 
     /// Invalidates everything. What is asked for again then goes to the origin a few calls at a time, until as many
     /// have been made as there were entries, for a minute at most: see [`CacheBuilder::refills`].
     ///
     /// [`CacheBuilder::refills`]: crate::CacheBuilder::refills
-    pub fn purge_all(&self) {
-        self.shared
-            .refills
-            .begin(self.shared.near.len(), self.now());
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn purge_all(&self) -> Purged {
+        self.purge(Subject::All)
+    }
+
+    /// Carries an invalidation out in this process, whoever asked for it.
+    pub(super) fn invalidate(&self, subject: Subject) {
+        if subject == Subject::All {
+            self.clear();
+        } else if self.shared.invalidations.invalidate(subject) {
+            self.sweep();
+        }
+        if let Some(far) = &self.shared.far {
+            far.outdate(subject);
+        }
+    }
+
+    /// Invalidates everything in this process.
+    pub(super) fn clear(&self) {
+        let (refills, entries) = (&self.shared.refills, self.shared.near.len());
+        refills.begin(entries, self.now());
         self.shared.invalidations.invalidate_all();
         self.sweep();
     }
@@ -48,6 +74,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     /// one refresh per key runs behind; what may not is asked for anew. A call that runs is taken to bring what is
     /// outdated, too: who waits for it gets that, and nobody joins it. Of several soft purges of one subject that nothing
     /// was asked for between, the last one counts.
+    ///
+    /// It is for this process alone, whatever is beyond it: other processes serve what they have as long as that is fresh.
     ///
     /// ```
     /// # use tower_swr_core::{Cache, CacheBuilder, MemorySettings, Subject};

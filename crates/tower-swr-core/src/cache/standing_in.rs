@@ -23,19 +23,19 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// where it may stand in, instead of each finding out for themselves that the origin is slow.
     ///
     /// Time runs from this call on, not from when it is first waited for: by then the origin has been asked.
-    pub(super) fn patience(&self) -> impl Future<Output = ()> + '_ {
+    pub(super) fn patience(&self) -> impl Future<Output = ()> + Send + use<V, P> {
         let (clock, limit) = (&self.cache.shared.clock, self.policy.origin_timeout);
         let deadline = clock.sleep(limit);
-        let soft = self
-            .old
-            .as_ref()
-            .map(|old| (old, clock.sleep(self.policy.soft_timeout.min(limit))));
+        let soft = self.old.as_ref().map(|old| {
+            let soft = clock.sleep(self.policy.soft_timeout.min(limit));
+            (Arc::clone(old), Arc::clone(clock), soft)
+        });
         async move {
-            let Some((old, soft)) = soft else {
+            let Some((old, clock, soft)) = soft else {
                 return deadline.await;
             };
             soft.await;
-            let _standing_in = StandingIn::begin(old, clock, limit);
+            let _standing_in = StandingIn::begin(&old, &clock, limit);
             deadline.await;
         }
     }

@@ -1,4 +1,4 @@
-use super::Cache;
+use super::{Cache, FarStats};
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     /// What the engine has counted.
@@ -14,6 +14,11 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
             refreshes_waiting: shared.queue.waiting() as u64,
             fills: shared.origin_calls.started(),
             stampede_violations: shared.origin_calls.violations(),
+            far: shared
+                .far
+                .as_ref()
+                .map(|far| far.stats())
+                .unwrap_or_default(),
         }
     }
 }
@@ -38,4 +43,6 @@ pub struct CacheStats {
     pub fills: u64,
     /// Origin calls made for a key while another for the same key ran. Must be zero.
     pub stampede_violations: u64,
+    /// What happened on the far side; zeros where there is none.
+    pub far: FarStats,
 }

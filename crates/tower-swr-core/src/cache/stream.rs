@@ -4,8 +4,9 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, join, select};
 
+use super::far::Parcel;
 use super::fill::outcome_of;
 use super::{Answer, Beside, Ending, Fate, Fill, Keep, Landed, Rest};
 use crate::clock::Moment;
@@ -96,9 +97,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
 
     fn fly_under(&mut self, key: Option<&Key>) {
         let Some(key) = key else { return };
-        let subjects = key.borrowed().subjects();
         let invalidations = &self.cache.shared.invalidations;
-        let oldest = invalidations.newest_of_any_kind(&subjects);
+        let oldest = invalidations.newest_of_any_kind(|| key.borrowed().subjects());
         self.leader.also_under(key.clone(), oldest.count());
     }
 
@@ -110,15 +110,19 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 drop(call);
                 self.leader.close();
                 self.tell_filled(outcome_of(fate), head.took);
+                let parcel = self.parcel(head.took);
+                drop(self);
+                send(parcel).await;
             }
             Ending::Overflow(rest) => {
                 self.remember_uncacheable(head.key.as_ref(), head.answered);
                 drop(call);
                 let key = self.key().clone();
                 self.tell(&Event::TooLarge { key: &key });
+                let parcel = self.parcel(head.took);
                 // The flight holds a reader of its own, which would hold up the rest.
                 drop(self);
-                rest.await;
+                join(send(parcel), rest).await;
             }
             Ending::Cut(tell) => self.cut(call, tell),
         }
@@ -144,11 +148,16 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         self.leader.close();
         self.leader.land(head_of(partial, fate, tags));
         self.tell_filled(outcome_of(fate), took);
+        let parcel = self.parcel(took);
         drop(self);
-        match rest.await {
-            Ending::Complete { tell, .. } | Ending::Cut(tell) => tell(),
-            Ending::Overflow(rest) => rest.await,
-        }
+        // The readers' end does not wait for the far side.
+        let ending = async {
+            match rest.await {
+                Ending::Complete { tell, .. } | Ending::Cut(tell) => tell(),
+                Ending::Overflow(rest) => rest.await,
+            }
+        };
+        join(send(parcel), ending).await;
     }
 
     fn cut(mut self, call: Option<OriginCall>, tell: Box<dyn FnOnce() + Send>) {
@@ -158,6 +167,14 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         tell();
         let key = self.key().clone();
         self.tell(&Event::CutShort { key: &key });
+    }
+}
+
+async fn send<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static>(
+    parcel: Option<Parcel<V, P>>,
+) {
+    if let Some(parcel) = parcel {
+        Box::pin(parcel.send()).await;
     }
 }
 

@@ -114,7 +114,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Waiting<V, P> {
         !landed.tags.is_empty()
             && self.joined.count() > born
             && invalidations
-                .newest_of_any_kind(landed.tags.as_slice())
+                .newest_of_any_kind(|| landed.tags.as_slice())
                 .count()
                 > born
     }

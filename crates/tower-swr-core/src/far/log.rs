@@ -1,6 +1,7 @@
 use std::fmt::Debug;
 
-use crate::far::{FarError, FarFuture, FarSubject};
+use crate::far::{FarError, FarFuture};
+use crate::key::Subject;
 
 /// The record of what was invalidated, kept where all processes can read it, and read again by those that were away.
 ///
@@ -10,7 +11,7 @@ use crate::far::{FarError, FarFuture, FarSubject};
 ///
 /// ```
 /// use tower_swr_core::testing::FarServer;
-/// use tower_swr_core::{FarError, FarLog, FarSubject, Invalidation, LogEvent};
+/// use tower_swr_core::{FarError, FarLog, Subject, Invalidation, LogEvent};
 ///
 /// # tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
 /// let server = FarServer::default();
@@ -19,10 +20,10 @@ use crate::far::{FarError, FarFuture, FarSubject};
 /// assert_eq!(news.next().await, LogEvent::Replayed);
 ///
 /// let born = there.position();
-/// let purge = Invalidation { subject: FarSubject::scope("stocks"), source: 1 };
+/// let purge = Invalidation { subject: Subject::scope("stocks"), source: 1 };
 /// here.invalidate(purge).await;
 /// assert!(matches!(news.next().await, LogEvent::Invalidated { invalidation, .. } if invalidation == purge));
-/// assert!(!there.admits(born, &[FarSubject::scope("stocks")]).await?);
+/// assert!(!there.admits(born, &[Subject::scope("stocks")]).await?);
 /// # Ok::<_, FarError>(()) }).expect("the far side answers");
 /// ```
 pub trait FarLog: Debug + Send + Sync + 'static {
@@ -55,7 +56,7 @@ pub trait FarLog: Debug + Send + Sync + 'static {
     fn admits<'a>(
         &'a self,
         born: LogPosition,
-        subjects: &'a [FarSubject],
+        subjects: &'a [Subject],
     ) -> FarFuture<'a, Result<bool, FarError>>;
 }
 
@@ -63,7 +64,7 @@ pub trait FarLog: Debug + Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Invalidation {
     /// What no longer counts.
-    pub subject: FarSubject,
+    pub subject: Subject,
     /// Any number that tells the cache that invalidates from others: it hears of its own invalidations, too, and has
     /// carried them out already.
     pub source: u64,

@@ -17,7 +17,6 @@ mod lease;
 mod log;
 mod refreshes;
 mod store;
-mod subject;
 mod time;
 mod version;
 
@@ -26,12 +25,11 @@ use std::pin::Pin;
 
 pub use error::FarError;
 pub use health::FarHealth;
-pub use key::{Digest, FarKey};
+pub use key::FarKey;
 pub use lease::{Acquired, Committed, FarWrite, Lease, Wait, Woken};
 pub use log::{FarLog, Invalidation, LogEvent, LogFollower, LogPosition, Recorded};
 pub use refreshes::{Enqueued, RemoteJob, RemoteRefreshes, TakenJob};
 pub use store::{FarStore, FarValue};
-pub use subject::FarSubject;
 pub use time::ServerTime;
 pub use version::Version;
 

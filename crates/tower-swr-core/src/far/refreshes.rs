@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::far::{Digest, FarError, FarFuture, FarKey};
+use crate::far::{FarError, FarFuture, FarKey};
+use crate::key::Digest;
 
 /// Refreshes handed to processes that do nothing else: each at least once, one per key at a time.
 ///

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use crate::far::Digest;
+use crate::key::Digest;
 
 /// Which value is under a key: drawn anew for every commit, so that two versions compare for being the same and for
 /// nothing else.

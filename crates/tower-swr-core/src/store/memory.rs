@@ -404,6 +404,7 @@ mod tests {
             weight: 0,
             tags: Tags::default(),
             leads: false,
+            far_version: None,
         }
     }
 

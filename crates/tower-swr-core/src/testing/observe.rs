@@ -28,6 +28,8 @@ pub enum Heard {
     Shared,
     /// [`FillOutcome::Failed`]: an answer that tells of a failure.
     Failed,
+    /// [`FillOutcome::Found`].
+    Found,
     /// [`FillOutcome::Passed`].
     Passed,
     /// [`Lost::Failed`]: no answer but an error.
@@ -83,6 +85,7 @@ fn heard_of(outcome: &FillOutcome<'_>) -> Heard {
         FillOutcome::Stored => Heard::Stored,
         FillOutcome::Shared => Heard::Shared,
         FillOutcome::Failed => Heard::Failed,
+        FillOutcome::Found => Heard::Found,
         FillOutcome::Passed => Heard::Passed,
         FillOutcome::Lost(Lost::Failed(_)) => Heard::Error,
         FillOutcome::Lost(Lost::Panicked) => Heard::Panicked,

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::far::{Digest, FarKey, LogPosition, ServerTime, VERSION_PLACE, Version};
+use crate::far::{FarKey, LogPosition, ServerTime, VERSION_PLACE, Version};
+use crate::key::Digest;
 use crate::lifetime::Lifetime;
 use crate::wire::{Frame, NotOurs};
 

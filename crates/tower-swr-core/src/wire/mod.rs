@@ -23,7 +23,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::far::{Digest, FarError, FarKey, LogPosition, ServerTime, Version};
+use crate::far::{FarError, FarKey, LogPosition, ServerTime, Version};
+use crate::key::Digest;
 use crate::lifetime::Lifetime;
 use crate::wire::header::{HEADER, Header};
 

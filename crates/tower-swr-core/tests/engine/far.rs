@@ -10,8 +10,8 @@ use tower_swr_core::testing::{
     log_contract, remote_queue_contract,
 };
 use tower_swr_core::{
-    Acquired, Committed, FarError, FarHealth, FarKey, FarLog, FarStore, FarSubject, FarWrite,
-    Invalidation, KeyText, Lease, LogEvent, Recorded, RemoteJob, RemoteRefreshes, Wait, Woken,
+    Acquired, Committed, FarError, FarHealth, FarKey, FarLog, FarStore, FarWrite, Invalidation,
+    KeyText, Lease, LogEvent, Recorded, RemoteJob, RemoteRefreshes, Subject, Wait, Woken,
 };
 
 fn key(path: &[u8]) -> FarKey {
@@ -22,7 +22,7 @@ fn key(path: &[u8]) -> FarKey {
 
 fn purge(path: &[u8]) -> Invalidation {
     Invalidation {
-        subject: FarSubject::Key(key(path).primary()),
+        subject: Subject::Key(key(path).primary()),
         source: 1,
     }
 }

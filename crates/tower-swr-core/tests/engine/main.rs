@@ -1,5 +1,6 @@
 //! The engine, by its public face. One program for all tests, since each would be linked anew.
 
+mod beyond;
 mod failures;
 mod far;
 mod faults;

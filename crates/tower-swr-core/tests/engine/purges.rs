@@ -19,7 +19,9 @@ const PURGES: [(&str, Purge); 3] = [
     ("scope", |house| {
         house.cache.purge(key("a").borrowed().scope_subject());
     }),
-    ("all", |house| house.cache.purge_all()),
+    ("all", |house| {
+        house.cache.purge_all();
+    }),
 ];
 
 fn purge_a(house: &House) {

@@ -2,7 +2,7 @@
 
 use crate::support::{Proxy, Server, connected, eventually, hear, key, purge, ready};
 use tower_swr_core::{
-    FarLog, FarStore, FarSubject, Invalidation, LogEvent, LogFollower, LogPosition, Recorded,
+    FarLog, FarStore, Invalidation, LogEvent, LogFollower, LogPosition, Recorded, Subject,
 };
 use tower_swr_redis::Redis;
 
@@ -14,7 +14,7 @@ async fn news(redis: &Redis) -> Box<dyn LogFollower> {
 
 fn scope(name: &str) -> Invalidation {
     Invalidation {
-        subject: FarSubject::scope(name),
+        subject: Subject::scope(name),
         source: 1,
     }
 }
@@ -54,7 +54,7 @@ async fn a_gap_is_read_again() {
         assert_eq!(hear(&mut *told).await, expected);
     }
     assert_eq!(hear(&mut *told).await, LogEvent::Replayed);
-    let admitted = there.admits(born, &[FarSubject::scope("b")]).await;
+    let admitted = there.admits(born, &[Subject::scope("b")]).await;
     assert_eq!(admitted, Ok(false));
 }
 
@@ -87,7 +87,7 @@ async fn a_gap_that_cannot_be_told(lose: &[&str]) {
     assert_eq!(hear(&mut *told).await, LogEvent::HistoryLost);
     ready(&there).await;
     // What is no longer in the log is still noted beside it.
-    let subjects = ["missed", "other"].map(FarSubject::scope);
+    let subjects = ["missed", "other"].map(Subject::scope);
     let admitted = there.admits(born, &subjects[..1]).await;
     assert_eq!(admitted, Ok(false));
     assert_eq!(there.admits(born, &subjects[1..]).await, Ok(true));
@@ -159,7 +159,7 @@ async fn a_node_that_starts_later_knows_what_was_invalidated_before() {
     }
     let later = connected(&server.url()).await;
     assert_eq!(later.position(), last);
-    let subjects = ["0", "2499", "none"].map(FarSubject::scope);
+    let subjects = ["0", "2499", "none"].map(Subject::scope);
     for (subject, expected) in subjects.iter().zip([false, false, true]) {
         let admitted = later.admits(born, &[*subject]).await;
         assert_eq!(admitted, Ok(expected), "{subject:?}");

@@ -10,7 +10,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use tokio::sync::oneshot;
 use tower_service::Service;
-use tower_swr_core::{Entry, Fill, Lost, Outcome, StaleReason};
+use tower_swr_core::{Entry, Fill, Key, Lost, Outcome, StaleReason};
 use tracing::Instrument as _;
 
 use super::{Answered, Exchange, or_stale};
@@ -42,7 +42,7 @@ pub(super) enum Call {
 }
 
 /// What may stand in where the origin fails.
-type Fallback = Option<Arc<Entry<Held>>>;
+pub(super) type Fallback = Option<Arc<Entry<Held>>>;
 
 impl<S, A, B> Exchange<S, A>
 where
@@ -68,11 +68,14 @@ where
         old: Fallback,
         fwd: &'static str,
     ) -> Answered<B, S::Error> {
+        if self.route.is_far() {
+            return self.lead_through(fill, old, fwd).await;
+        }
         let (own, mine) = oneshot::channel();
         let waiting = or_stale(fill.waiting().within(self.patience()), old);
         let (route, question) = (Arc::clone(&self.route), self.question.clone());
         let span = tracing::info_span!("fill", scope = route.scope.name, key = ?fill.key());
-        let errand = self.errand(&fill, Some(own));
+        let errand = self.errand(fill.old().cloned(), fill.key().clone(), Some(own));
         fill.spawn(errand.run().instrument(span));
         Leader {
             route,
@@ -144,7 +147,8 @@ where
     /// most requests that come here are answered by another's call.
     pub(super) fn errand(
         mut self,
-        fill: &Fill<Held, Partial>,
+        old: Fallback,
+        flight: Key,
         own: Option<oneshot::Sender<Own<B, S::Error>>>,
     ) -> Errand<S, A, B, S::Error> {
         let settings = self.route.scope.settings();
@@ -159,23 +163,23 @@ where
             service: self.service,
             request: self.request,
             question: self.question,
-            old: fill.old().cloned(),
-            flight: fill.key().clone(),
+            old,
+            flight,
             own,
         }
     }
 }
 
 /// The client whose request became the call.
-struct Leader {
-    route: Arc<Route>,
-    question: Question,
-    fwd: &'static str,
+pub(super) struct Leader {
+    pub(super) route: Arc<Route>,
+    pub(super) question: Question,
+    pub(super) fwd: &'static str,
 }
 
 impl Leader {
     /// What it is answered after its wait ended with `outcome`; what is for nobody else is in `mine`.
-    async fn answer<B, E>(
+    pub(super) async fn answer<B, E>(
         self,
         outcome: Outcome<Held, Partial>,
         mut mine: oneshot::Receiver<Own<B, E>>,

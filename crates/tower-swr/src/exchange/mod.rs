@@ -1,6 +1,7 @@
 //! A request that the store has no answer for: it joins a flight, leads one, or goes to the origin alone.
 
 mod calls;
+mod through;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub(crate) struct Exchange<S, A> {
     service: S,
     request: Request<A>,
     question: Question,
+    /// How often it was given back by a call that another process had made unnecessary.
+    returned: usize,
 }
 
 /// How often a request may find that what it waited for is not for it, another variant or purged meanwhile, before it
@@ -54,6 +57,7 @@ impl<S, A> Exchange<S, A> {
             service: service.clone(),
             request,
             question,
+            returned: 0,
         })
     }
 }
@@ -164,7 +168,8 @@ where
             let Joined::Lead(fill) = joined else { return };
             let span = tracing::info_span!(parent: None, "refresh", scope = self.route.scope.name, key = ?fill.key());
             span.follows_from(&cause);
-            let errand = self.errand(&fill, None);
+            let errand = self.errand(fill.old().cloned(), fill.key().clone(), None);
+            let fill = errand.route.through(fill);
             fill.run(errand.run().instrument(span)).await;
         });
     }
@@ -259,7 +264,12 @@ where
         Waited::Answered(match outcome {
             Outcome::Landed(landed) if !self.may_take(&landed) => return Waited::Alone,
             Outcome::Landed(landed) if fits(&landed, self.request.headers()) => {
-                route.landed(asked, landed, Verb::Collapsed, fwd)
+                match self.found_there(&landed) {
+                    // What the client will take decides by itself.
+                    Some(_) if self.control().is_some() => return Waited::NotMine("request"),
+                    Some(response) => response,
+                    None => route.landed(asked, landed, Verb::Collapsed, fwd),
+                }
             }
             Outcome::Landed(_) => return Waited::NotMine("variants"),
             Outcome::Pass => return Waited::Alone,
@@ -268,6 +278,16 @@ where
             Outcome::Lost(lost) => route.problem(asked, Problem::from(&lost), fwd),
             Outcome::WaitTimedOut => route.problem(asked, Problem::WaitTimedOut, fwd),
         })
+    }
+
+    /// What another process had: a hit like any other, since nobody waited for a call.
+    fn found_there(&self, landed: &Landed<Held, Partial>) -> Option<Response<CacheBody<B>>> {
+        match (landed.fate, &landed.answer) {
+            (Fate::Found { waited: false }, Answer::Whole(entry)) => {
+                self.kept(entry, entry.age(self.route.shared.engine.now()))
+            }
+            _ => None,
+        }
     }
 
     fn kept(&self, entry: &Arc<Entry<Held>>, age: Duration) -> Option<Response<CacheBody<B>>> {

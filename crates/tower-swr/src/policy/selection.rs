@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::cache_control::is_space;
 use super::vary::VaryNames;
+use crate::far::{Pen, Reader};
 
 /// What one request said for the fields of a [`VaryNames`]: whether an answer chosen for it fits another request.
 ///
@@ -34,6 +35,25 @@ impl Selection {
         let values = self.values.iter();
         let lengths = values.map(|value| value.as_ref().map_or(0, |value| value.len()));
         size_of_val(&*self.values) + lengths.sum::<usize>() + self.names.weight()
+    }
+
+    pub(crate) fn write(&self, pen: &mut Pen) {
+        self.names.write(pen);
+        pen.list(&self.values, |pen, value| {
+            pen.optional(value.as_deref(), Pen::text);
+        });
+    }
+
+    /// Takes back what [`Selection::write`] wrote; nothing where it wrote no such thing.
+    pub(crate) fn read(reader: &mut Reader) -> Option<Self> {
+        let names = VaryNames::read(reader)?;
+        let value =
+            |reader: &mut Reader| reader.optional(|reader| Some(Box::from(&*reader.text()?)));
+        let values = reader.list(value)?;
+        (names.iter().count() == values.len()).then(|| Self {
+            names,
+            values: values.into(),
+        })
     }
 
     /// Whether `request` says the same.

@@ -7,6 +7,7 @@ use http::header::{HeaderName, VARY};
 
 use super::pass_reason::PassReason;
 use super::selection::Value;
+use crate::far::{Pen, Reader};
 
 /// An answer that depends on more fields than this is not kept: every one multiplies the variants, and a handler that
 /// names so many has most likely copied a whole request into `Vary`.
@@ -65,6 +66,17 @@ impl VaryNames {
             out(if value.is_some() { b"1" } else { b"0" });
             out(value.as_deref().unwrap_or_default());
         }
+    }
+
+    pub(crate) fn write(&self, pen: &mut Pen) {
+        pen.list(&self.0, |pen, name| pen.text(name.as_str().as_bytes()));
+    }
+
+    /// Takes back what [`VaryNames::write`] wrote; nothing where it wrote no such thing.
+    pub(crate) fn read(reader: &mut Reader) -> Option<Self> {
+        let names = reader.list(|reader| HeaderName::from_bytes(&reader.text()?).ok())?;
+        let is_sorted = names.is_sorted_by(|a, b| a.as_str() < b.as_str());
+        (is_sorted && names.len() <= MAX_NAMES).then(|| Self(names.into()))
     }
 
     /// The bytes it counts for: many share them, but the last one holds them.

@@ -7,7 +7,7 @@ use axum::body::Body;
 use http::header::HOST;
 use http::{Request, Uri};
 use tower::Layer as _;
-use tower_swr::{CacheService, HttpCache, Mode};
+use tower_swr::{CacheService, HttpCache, Mode, Purged};
 
 fn standing() -> (House, Origin, CacheService<Origin>) {
     let (house, origin) = (House::new(), Origin::always(reply(200)));
@@ -27,7 +27,7 @@ fn on(host: &str, path: &str) -> Request<Body> {
 
 #[tokio::test]
 async fn a_purge_during_a_call_leaves_its_answer_to_those_who_wait_and_to_nobody_else() {
-    let purges: [fn(&HttpCache); 3] = [
+    let purges: [fn(&HttpCache) -> Purged; 3] = [
         |cache| cache.purge("s", &uri("/")),
         |cache| cache.purge_scope("s"),
         HttpCache::purge_all,
@@ -90,7 +90,7 @@ async fn a_refresh_that_began_before_a_purge_brings_nothing_back() {
 }
 
 /// Which of these are still kept: two hosts' `/a`, with a query, and another path and scope.
-async fn kept_after(purge: impl Fn(&HttpCache)) -> Vec<&'static str> {
+async fn kept_after(purge: impl Fn(&HttpCache) -> Purged) -> Vec<&'static str> {
     let (house, origin) = (House::new(), Origin::always(reply(200)));
     let (s, t) = (
         house.layer().layer(origin.clone()),

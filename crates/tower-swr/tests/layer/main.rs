@@ -11,6 +11,7 @@ mod cookies;
 mod directives;
 mod etag;
 mod failure;
+mod far;
 mod fields;
 mod gate;
 mod groups;

@@ -76,7 +76,7 @@ async fn change(truth: &Truth, cache: &HttpCache, number: usize, way: usize) -> 
         2 => cache.purge_scope("s"),
         3 => cache.purge_all(),
         _ => cache.purge_tag(&format!("group-{number}")),
-    }
+    };
     version
 }
 

@@ -14,6 +14,7 @@ mod lies;
 mod messages;
 mod outage;
 mod process;
+mod shared;
 mod stopping;
 mod streaming;
 mod support;

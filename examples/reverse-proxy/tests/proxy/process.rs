@@ -24,9 +24,9 @@ fn program(arguments: &[&str]) -> Command {
 }
 
 /// The running program, killed when the test ends early.
-struct Running {
+pub(crate) struct Running {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Running {
@@ -34,7 +34,7 @@ impl Running {
         Self::with(&[], origin).await
     }
 
-    async fn with(further: &[&str], origin: &Origin) -> Self {
+    pub(crate) async fn with(further: &[&str], origin: &Origin) -> Self {
         let address = format!("http://{}", origin.address);
         let usual = ["--listen", "127.0.0.1:0", "--origin", &address];
         let mut child = program(&[&usual, further].concat()).spawn().unwrap();
@@ -48,6 +48,11 @@ impl Running {
         let open = welcome.split("Open:     http://").nth(1).unwrap();
         let address = open.split('/').next().unwrap().parse().unwrap();
         Self { child, address }
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) async fn kill(&mut self) {
+        within("the end", self.child.kill()).await.unwrap();
     }
 
     /// What it logged until it obeyed the signal.

@@ -3,11 +3,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::far::{
-    Acquired, Committed, Enqueued, FarError, FarKey, FarLog, FarStore, FarSubject, FarWrite,
-    Invalidation, Lease, LogEvent, LogFollower, LogPosition, Recorded, RemoteJob, RemoteRefreshes,
-    TakenJob, Version,
+    Acquired, Committed, Enqueued, FarError, FarKey, FarLog, FarStore, FarWrite, Invalidation,
+    Lease, LogEvent, LogFollower, LogPosition, Recorded, RemoteJob, RemoteRefreshes, TakenJob,
+    Version,
 };
-use crate::key::{Key, KeyText};
+use crate::key::{Key, KeyText, Subject};
 use crate::lifetime::Lifetime;
 use crate::testing::LeaseSpan;
 use crate::wire::{Frame, MAX_BYTES};
@@ -160,17 +160,17 @@ pub async fn log_contract(nodes: [(&dyn FarStore, &dyn FarLog); 2]) {
     );
 
     let born = there.position();
-    let subjects = FarSubject::of_key(primary.borrowed());
+    let subjects = Subject::of_key(primary.borrowed());
     assert_eq!(there.admits(born, &subjects).await, Ok(true));
     let kept = commit(lead(store, &key, None).await, &[&key], b"kept").await;
     let late = lead(store, &key, Some(kept.0)).await;
 
     for (source, subject) in (1..).zip([
-        FarSubject::key(primary.borrowed()),
-        FarSubject::resource(primary.borrowed()),
-        FarSubject::scope("log_contract"),
-        FarSubject::tag(b"blue"),
-        FarSubject::All,
+        Subject::key(primary.borrowed()),
+        Subject::resource(primary.borrowed()),
+        Subject::scope("log_contract"),
+        Subject::tag(b"blue"),
+        Subject::All,
     ]) {
         let before = there.position();
         let invalidation = Invalidation { subject, source };
@@ -182,7 +182,7 @@ pub async fn log_contract(nodes: [(&dyn FarStore, &dyn FarLog); 2]) {
         assert_eq!(there.admits(before, &[subject]).await, Ok(false));
         assert_eq!(there.admits(at, &[subject]).await, Ok(true));
         assert_eq!(here.admits(before, &[subject]).await, Ok(false));
-        let other = FarSubject::tag(b"other");
+        let other = Subject::tag(b"other");
         assert_eq!(
             there.admits(before, &[other]).await,
             Ok(true),

@@ -1,9 +1,9 @@
 use tokio::sync::watch;
 
 use crate::far::{
-    FarError, FarFuture, FarLog, FarSubject, Invalidation, LogEvent, LogFollower, LogPosition,
-    Recorded, Woken,
+    FarError, FarFuture, FarLog, Invalidation, LogEvent, LogFollower, LogPosition, Recorded, Woken,
 };
+use crate::key::Subject;
 use crate::testing::far::node::FarNode;
 use crate::testing::far::server::wake;
 
@@ -11,7 +11,7 @@ impl FarNode {
     pub(super) fn record(&self, invalidation: Invalidation) -> LogPosition {
         let (position, waiting) = self.server.change(|state| {
             let mut waiting = Vec::new();
-            if let FarSubject::Key(primary) = invalidation.subject {
+            if let Subject::Key(primary) = invalidation.subject {
                 state.values.remove(&(primary, None));
                 state.leases.remove(&(primary, None));
                 waiting = state.waiting_for((primary, None));
@@ -26,7 +26,7 @@ impl FarNode {
         position
     }
 
-    fn has_queued(&self, subjects: &[FarSubject]) -> bool {
+    fn has_queued(&self, subjects: &[Subject]) -> bool {
         let life = self.life();
         let mut queued = life.queued.iter();
         queued.any(|queued| subjects.contains(&queued.subject))
@@ -73,7 +73,7 @@ impl FarLog for FarNode {
     fn admits<'a>(
         &'a self,
         born: LogPosition,
-        subjects: &'a [FarSubject],
+        subjects: &'a [Subject],
     ) -> FarFuture<'a, Result<bool, FarError>> {
         Box::pin(async move {
             if self.has_queued(subjects) {

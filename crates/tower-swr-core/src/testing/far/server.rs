@@ -7,9 +7,8 @@ use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Clock, Moment, SystemClock};
-use crate::far::{
-    Digest, FarKey, FarSubject, Invalidation, LogPosition, RemoteJob, ServerTime, Version, Woken,
-};
+use crate::far::{FarKey, Invalidation, LogPosition, RemoteJob, ServerTime, Version, Woken};
+use crate::key::{Digest, Subject};
 use crate::testing::FarNode;
 
 /// A far side in memory: what a Redis server is to its clients, with the same semantics as the scripts that run there, on
@@ -75,7 +74,7 @@ pub(super) struct State {
     pub(super) trimmed: LogPosition,
     /// Another number after every loss of the log.
     pub(super) history: u64,
-    pub(super) stamps: HashMap<FarSubject, LogPosition>,
+    pub(super) stamps: HashMap<Subject, LogPosition>,
     pub(super) jobs: Jobs,
 }
 

@@ -177,6 +177,10 @@ impl House {
 pub struct Request(Pin<Box<dyn Future<Output = Result<u32, GetError>> + Send>>);
 
 impl Request {
+    pub fn of(answer: impl Future<Output = Result<u32, GetError>> + Send + 'static) -> Self {
+        Self(Box::pin(answer))
+    }
+
     /// Its answer, if it has one by now.
     pub fn now(&mut self) -> Option<Result<u32, GetError>> {
         let mut cx = Context::from_waker(Waker::noop());

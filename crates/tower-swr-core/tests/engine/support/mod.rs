@@ -1,12 +1,14 @@
 //! What the tests of the engine share: a house with everything in hand, an origin that does as it is told.
 #![allow(unreachable_pub, reason = "one program: there is no outside")]
 
+mod beyond;
 mod house;
 mod origin;
 mod part;
 mod stream;
 mod witness;
 
+pub use beyond::{Number, World};
 pub use house::{House, Request, SECOND, WEEK, key, minute, secs, whole};
 pub use origin::{Call, Origin, Refused};
 pub use part::{Part, Parts, Told};

@@ -15,8 +15,8 @@ pub(crate) use server::Server;
 pub(crate) use server::free_port;
 
 use tower_swr_core::{
-    Acquired, Committed, FarError, FarKey, FarStore, FarSubject, FarWrite, Invalidation, Key,
-    KeyText, Lease, Lifetime, LogEvent, LogFollower, Version, Wait,
+    Acquired, Committed, FarError, FarKey, FarStore, FarWrite, Invalidation, Key, KeyText, Lease,
+    Lifetime, LogEvent, LogFollower, Subject, Version, Wait,
     wire::{Frame, MAX_BYTES},
 };
 use tower_swr_redis::Redis;
@@ -37,7 +37,7 @@ pub(crate) fn key(path: &str) -> FarKey {
 
 pub(crate) fn purge(path: &str) -> Invalidation {
     Invalidation {
-        subject: FarSubject::key(near_key(path).borrowed()),
+        subject: Subject::key(near_key(path).borrowed()),
         source: 7,
     }
 }

@@ -1,5 +1,7 @@
 //! The head of an answer that is shared: its fields, ready to be cloned and dated.
 
+mod written;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +19,8 @@ use crate::policy;
 use crate::recurring::recurring;
 use crate::settings::Settings;
 use crate::stats::Verb;
+
+pub(crate) use written::Reading;
 
 /// The status and the fields of an answer. The fields begin with what differs from answer to answer, as a hit has it.
 #[derive(Clone, Debug)]

@@ -4,6 +4,10 @@
 //! (`"ab" + "c"` is not `"a" + "bc"`). It is hashed once, for the store, the flights and the queue alike; equal hashes
 //! prove nothing, the texts are compared in full.
 
+mod digest;
+mod subject;
+mod written;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,45 +15,19 @@ use std::sync::{Arc, LazyLock};
 
 use equivalent::Equivalent;
 
+pub use digest::Digest;
+pub use subject::Subject;
+use written::Written;
+
 /// One hash for the whole process, keyed at random: nobody outside can choose keys that collide.
 static HASHER: LazyLock<ahash::RandomState> = LazyLock::new(ahash::RandomState::new);
-
-/// What an invalidation may concern: a scope, or a resource as marked by [`KeyText::end_resource`]. A keyed hash of its
-/// name.
-///
-/// Two subjects that collide are invalidated together, which costs a refresh and never serves a wrong answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Subject(u64);
-
-impl Subject {
-    /// What values carry the tag `name`, in whatever scope: see [`Tags`](crate::Tags).
-    ///
-    /// ```
-    /// use tower_swr_core::Subject;
-    ///
-    /// assert_eq!(Subject::tag(b"product-7"), Subject::tag(b"product-7"));
-    /// assert_ne!(Subject::tag(b"product-7"), Subject::tag(b"product-8"));
-    /// ```
-    #[must_use]
-    pub fn tag(name: &[u8]) -> Self {
-        // The text of a scope or a resource begins with a length that no part has.
-        Self::of(&[&[u8::MAX; PREFIX], name].concat())
-    }
-
-    fn of(text: &[u8]) -> Self {
-        Self(HASHER.hash_one(text))
-    }
-
-    pub(crate) fn bits(self) -> u64 {
-        self.0
-    }
-}
 
 /// Writes a key part by part.
 ///
 /// The first part is the scope. [`KeyText::end_resource`] marks which leading parts name a resource: what a purge may
 /// name. It may be marked twice, from wide to narrow (a path on any host, then on one); of more marks the first and the
-/// last count. Parts after it tell answers of one resource apart (a scheme, a variant).
+/// last count. Parts after it tell answers of one resource apart (a scheme, a variant). [`KeyText::end_primary`] marks where
+/// those begin that tell variants apart.
 ///
 /// ```
 /// use tower_swr_core::KeyText;
@@ -68,11 +46,14 @@ pub struct KeyText {
     ends: Ends,
 }
 
-/// How many leading bytes name a subject: the scope, a wide resource, a narrow one.
+/// How many leading bytes name a subject: the scope, a wide resource, a narrow one, the primary key.
 type Ends = [usize; SUBJECTS];
 
 /// How many subjects a key belongs to.
-pub(crate) const SUBJECTS: usize = 3;
+pub(crate) const SUBJECTS: usize = 4;
+
+/// Where the primary key ends that is not marked: with the key.
+const UNMARKED: usize = usize::MAX;
 
 impl KeyText {
     /// Begins a key in `scope`.
@@ -83,7 +64,8 @@ impl KeyText {
             ends: Ends::default(),
         };
         text.push(scope.as_bytes());
-        text.ends = [text.len(); SUBJECTS];
+        let end = text.len();
+        text.ends = [end, end, end, UNMARKED];
         text
     }
 
@@ -107,13 +89,22 @@ impl KeyText {
     /// nothing.
     #[inline]
     pub fn end_resource(&mut self) {
-        let [scope, wide, _] = self.ends;
+        let [scope, wide, _, primary] = self.ends;
         let end = self.len();
         self.ends = if wide == scope {
-            [scope, end, end]
+            [scope, end, end, primary]
         } else {
-            [scope, wide, end]
+            [scope, wide, end, primary]
         };
+    }
+
+    /// Everything pushed so far is the primary key: what follows tells its variants apart. Without this mark the whole key
+    /// is; of several the last counts.
+    #[inline]
+    pub fn end_primary(&mut self) {
+        let end = self.len();
+        let [.., primary] = &mut self.ends;
+        *primary = end;
     }
 
     /// Takes back what was pushed after the text had `length` bytes, but never the scope. The marks of resources stay,
@@ -123,7 +114,12 @@ impl KeyText {
         let [scope, ..] = self.ends;
         let length = length.max(scope);
         self.written.truncate(length);
+        let [.., primary] = self.ends;
         self.ends = self.ends.map(|end| end.min(length));
+        if primary >= length {
+            let [.., primary] = &mut self.ends;
+            *primary = UNMARKED;
+        }
     }
 
     /// How many bytes the text has.
@@ -143,7 +139,7 @@ impl KeyText {
     #[must_use]
     #[inline]
     pub fn key(&self) -> KeyRef<'_> {
-        let [scope, wide, narrow] = self.ends;
+        let [scope, wide, narrow, primary] = self.ends;
         // Where no part was marked, the whole key is the resource.
         let (wide, narrow) = if wide == scope {
             (self.len(), self.len())
@@ -154,7 +150,7 @@ impl KeyText {
         KeyRef {
             hash: HASHER.hash_one(text),
             text,
-            ends: [scope, wide, narrow],
+            ends: [scope, wide, narrow, primary.min(self.len())],
         }
     }
 }
@@ -177,73 +173,6 @@ impl fmt::Debug for KeyText {
 
 fn scope_of<'a>(text: &'a [u8], [scope, ..]: &Ends) -> Cow<'a, str> {
     String::from_utf8_lossy(&text[PREFIX..*scope])
-}
-
-/// What is written of a key: in place while it is short, as nearly all are, or a hit would pay for an allocation.
-#[derive(Clone)]
-struct Written {
-    short: [u8; SHORT],
-    /// How much of `short` is written.
-    length: usize,
-    /// All of it, once there was no room.
-    long: Vec<u8>,
-}
-
-const SHORT: usize = 128;
-
-impl Written {
-    #[inline]
-    fn new() -> Self {
-        Self {
-            short: [0; SHORT],
-            length: 0,
-            long: Vec::new(),
-        }
-    }
-
-    #[inline]
-    fn append(&mut self, prefix: [u8; PREFIX], part: &[u8]) {
-        let begin = self.length + PREFIX;
-        let end = begin + part.len();
-        if self.long.is_empty() && end <= SHORT {
-            self.short[self.length..begin].copy_from_slice(&prefix);
-            self.short[begin..end].copy_from_slice(part);
-            self.length = end;
-        } else {
-            self.append_long(prefix, part);
-        }
-    }
-
-    #[cold]
-    fn append_long(&mut self, prefix: [u8; PREFIX], part: &[u8]) {
-        if self.long.is_empty() {
-            self.long.extend_from_slice(&self.short[..self.length]);
-        }
-        self.long.extend_from_slice(&prefix);
-        self.long.extend_from_slice(part);
-    }
-
-    fn set(&mut self, text: &[u8]) {
-        match self.short.get_mut(..text.len()) {
-            Some(place) => place.copy_from_slice(text),
-            None => self.long = text.to_vec(),
-        }
-        self.length = text.len().min(SHORT);
-    }
-
-    fn truncate(&mut self, length: usize) {
-        self.length = self.length.min(length);
-        self.long.truncate(length);
-    }
-
-    #[inline]
-    fn as_slice(&self) -> &[u8] {
-        if self.long.is_empty() {
-            &self.short[..self.length]
-        } else {
-            &self.long
-        }
-    }
 }
 
 /// A borrowed key: enough to look up, nothing allocated.
@@ -270,9 +199,15 @@ impl KeyRef<'_> {
     pub fn to_text(self) -> KeyText {
         let mut written = Written::new();
         written.set(self.text);
+        let [scope, wide, narrow, primary] = self.ends;
+        // What is pushed behind a primary key is part of it, unless a mark says otherwise.
+        let primary = match primary == self.text.len() {
+            true => UNMARKED,
+            false => primary,
+        };
         KeyText {
             written,
-            ends: self.ends,
+            ends: [scope, wide, narrow, primary],
         }
     }
 
@@ -285,25 +220,45 @@ impl KeyRef<'_> {
     /// The subject of purges of this key's resource, as narrow as it is marked; the whole key where nothing is.
     #[must_use]
     pub fn resource(&self) -> Subject {
-        let [_, _, narrow] = self.ends;
-        Subject::of(&self.text[..narrow])
+        let [_, _, narrow, _] = self.ends;
+        Subject::Resource(Digest::of(&self.text[..narrow]))
     }
 
     /// The subject of purges of this key's scope.
     #[must_use]
     pub fn scope_subject(&self) -> Subject {
-        let [scope, _, _] = self.ends;
-        Subject::of(&self.text[..scope])
+        let [scope, ..] = self.ends;
+        Subject::Scope(Digest::of(&self.text[..scope]))
     }
 
-    /// The texts that name what this key is purged with, from wide to narrow.
-    pub(crate) fn subject_texts(&self) -> [&[u8]; SUBJECTS] {
-        self.ends.map(|end| &self.text[..end])
+    /// The text of the primary key: all of it, unless this is a variant's.
+    pub(crate) fn primary(&self) -> &[u8] {
+        let [.., primary] = self.ends;
+        &self.text[..primary]
     }
 
     /// All that this key is purged with, from wide to narrow.
     pub(crate) fn subjects(&self) -> [Subject; SUBJECTS] {
-        self.ends.map(|end| Subject::of(&self.text[..end]))
+        let digest = |end: usize| Digest::of(&self.text[..end]);
+        let [scope, wide, narrow, primary] = self.ends;
+        let of_wide = digest(wide);
+        // Where nothing is marked all three are the same.
+        let of_narrow = if narrow == wide {
+            of_wide
+        } else {
+            digest(narrow)
+        };
+        let of_primary = if primary == narrow {
+            of_narrow
+        } else {
+            digest(primary)
+        };
+        [
+            Subject::Scope(digest(scope)),
+            Subject::Resource(of_wide),
+            Subject::Resource(of_narrow),
+            Subject::Key(of_primary),
+        ]
     }
 }
 
@@ -414,6 +369,7 @@ impl Hasher for KeyHasher {
 
 #[cfg(test)]
 mod tests {
+    use super::written::SHORT;
     use super::*;
     use proptest::prelude::*;
 
@@ -479,9 +435,39 @@ mod tests {
         text.end_resource();
         let plain = text.key().to_key();
         text.push(b"gzip");
+        let [scope, wide, narrow, _] = plain.borrowed().subjects();
+        let other = text.key().to_key();
+        assert_ne!(plain, other);
+        let [other_scope, other_wide, other_narrow, _] = other.borrowed().subjects();
+        assert_eq!(
+            [scope, wide, narrow],
+            [other_scope, other_wide, other_narrow]
+        );
+    }
+
+    #[test]
+    fn a_variant_is_concerned_by_what_its_primary_key_is() {
+        let mut text = KeyText::new("s");
+        text.push(b"/a");
+        let primary = text.key().to_key();
+        text.end_primary();
+        text.push(b"gzip");
         let variant = text.key().to_key();
-        assert_ne!(plain, variant);
-        assert_eq!(plain.borrowed().subjects(), variant.borrowed().subjects());
+        assert_eq!(
+            Subject::key(variant.borrowed()),
+            Subject::key(primary.borrowed())
+        );
+        assert_eq!(variant.borrowed().primary(), primary.text());
+        let mut again = variant.borrowed().to_text();
+        again.push(b"br");
+        assert_eq!(again.key().primary(), primary.text(), "the mark stays");
+        again.truncate(primary.text().len());
+        again.push(b"more");
+        assert_eq!(
+            again.key().primary(),
+            again.key().text(),
+            "it was taken back"
+        );
     }
 
     #[test]
@@ -491,9 +477,9 @@ mod tests {
         for part in [b"wide", b"lost", b"then"] {
             text.push(part);
             text.end_resource();
-            resources.push(Subject::of(text.written.as_slice()));
+            resources.push(Subject::Resource(Digest::of(text.written.as_slice())));
         }
-        let [_, wide, narrow] = text.key().subjects();
+        let [_, wide, narrow, _] = text.key().subjects();
         assert_eq!([wide, narrow], [resources[0], resources[2]]);
     }
 
@@ -509,8 +495,10 @@ mod tests {
             text.truncate(length);
             let key = text.key().to_key();
             assert_eq!((key.scope().as_ref(), key.text().len()), ("s", text.len()));
-            let [_, _, narrow] = key.borrowed().subjects();
-            assert_eq!(narrow, Subject::of(text.written.as_slice()), "at {length}");
+            let [_, _, narrow, primary] = key.borrowed().subjects();
+            let digest = Digest::of(text.written.as_slice());
+            assert_eq!(narrow, Subject::Resource(digest), "at {length}");
+            assert_eq!(primary, Subject::Key(digest), "at {length}");
         }
         assert_eq!(text.len(), scope);
     }

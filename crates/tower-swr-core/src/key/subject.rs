@@ -1,20 +1,20 @@
-use crate::far::Digest;
-use crate::key::{KeyRef, KeyText};
+use super::{Digest, KeyRef, KeyText};
 
 /// What an invalidation concerns, in a form that means the same in every process.
 ///
 /// A value is concerned by several: everything, its scope, its resource, its primary key and its tags
-/// ([`FarSubject::of_key`]).
+/// ([`Subject::of_key`]). Two subjects whose digests begin alike are invalidated together in a process's own memory, which
+/// costs a refresh and never serves a wrong answer.
 ///
 /// ```
-/// use tower_swr_core::{FarSubject, KeyText};
+/// use tower_swr_core::{Subject, KeyText};
 ///
 /// let text = KeyText::new("news");
-/// assert_eq!(FarSubject::scope("news"), FarSubject::of_key(text.key())[1]);
+/// assert_eq!(Subject::scope("news"), Subject::of_key(text.key())[1]);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum FarSubject {
+pub enum Subject {
     /// Everything there is.
     All,
     /// One scope.
@@ -28,7 +28,7 @@ pub enum FarSubject {
     Tag(Digest),
 }
 
-impl FarSubject {
+impl Subject {
     /// All of the scope called `name`.
     #[must_use]
     pub fn scope(name: &str) -> Self {
@@ -38,36 +38,37 @@ impl FarSubject {
     /// The resource that `key` belongs to, as narrow as it is marked; the whole key where nothing is.
     #[must_use]
     pub fn resource(key: KeyRef<'_>) -> Self {
-        let [_, _, narrow] = key.subject_texts();
-        Self::Resource(Digest::of(narrow))
+        key.resource()
     }
 
-    /// `primary` and its variants.
+    /// The primary key of `key`, and all variants of that.
     #[must_use]
-    pub fn key(primary: KeyRef<'_>) -> Self {
-        Self::Key(Digest::of(primary.text()))
+    pub fn key(key: KeyRef<'_>) -> Self {
+        Self::Key(Digest::of(key.primary()))
     }
 
-    /// What carries `tag`. Tags are compared byte by byte.
+    /// What values carry the tag `tag`, in whatever scope: see [`Tags`](crate::Tags). Tags are compared byte by byte.
+    ///
+    /// ```
+    /// use tower_swr_core::Subject;
+    ///
+    /// assert_eq!(Subject::tag(b"product-7"), Subject::tag(b"product-7"));
+    /// assert_ne!(Subject::tag(b"product-7"), Subject::tag(b"product-8"));
+    /// ```
     #[must_use]
     pub fn tag(tag: &[u8]) -> Self {
         Self::Tag(Digest::of(tag))
     }
 
-    /// Everything but tags that concerns the value under `primary`, from wide to narrow.
+    /// Everything but tags that concerns the value under `key`, from wide to narrow. A variant is concerned by what its
+    /// primary key is.
     #[must_use]
-    pub fn of_key(primary: KeyRef<'_>) -> [Self; 5] {
-        let [scope, wide, narrow] = primary.subject_texts().map(Digest::of);
-        [
-            Self::All,
-            Self::Scope(scope),
-            Self::Resource(wide),
-            Self::Resource(narrow),
-            Self::key(primary),
-        ]
+    pub fn of_key(key: KeyRef<'_>) -> [Self; 5] {
+        let [scope, wide, narrow, primary] = key.subjects();
+        [Self::All, scope, wide, narrow, primary]
     }
 
-    /// Seventeen bytes: the kind, then the digest, which is zero for [`FarSubject::All`].
+    /// Seventeen bytes: the kind, then the digest, which is zero for [`Subject::All`].
     #[must_use]
     pub fn to_bytes(self) -> [u8; Self::BYTES] {
         let (kind, digest) = match self {
@@ -82,7 +83,7 @@ impl FarSubject {
         bytes
     }
 
-    /// Takes back what [`FarSubject::to_bytes`] gave; nothing where they are no such bytes.
+    /// Takes back what [`Subject::to_bytes`] gave; nothing where they are no such bytes.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (kind, digest) = bytes.split_first()?;
@@ -97,8 +98,15 @@ impl FarSubject {
         }
     }
 
-    /// How many bytes [`FarSubject::to_bytes`] gives.
+    /// How many bytes [`Subject::to_bytes`] gives.
     pub const BYTES: usize = 1 + Digest::BYTES;
+
+    /// What tells it from others in this process's memory. The same text names a scope, a resource and a key, so the kind
+    /// counts, too.
+    pub(crate) fn bits(self) -> u64 {
+        let [kind, a, b, c, d, e, f, g, h, ..] = self.to_bytes();
+        u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ u64::from(kind)
+    }
 }
 
 #[cfg(test)]
@@ -113,20 +121,20 @@ mod tests {
         text.push(b"host");
         text.end_resource();
         text.push(b"https");
-        let mut subjects = FarSubject::of_key(text.key()).to_vec();
-        subjects.push(FarSubject::tag(b"blue"));
+        let mut subjects = Subject::of_key(text.key()).to_vec();
+        subjects.push(Subject::tag(b"blue"));
         for subject in &subjects {
-            assert_eq!(FarSubject::from_bytes(&subject.to_bytes()), Some(*subject));
+            assert_eq!(Subject::from_bytes(&subject.to_bytes()), Some(*subject));
         }
         subjects.dedup();
         assert_eq!(subjects.len(), 6, "no two are the same");
-        assert_eq!(subjects[3], FarSubject::resource(text.key()));
+        assert_eq!(subjects[3], Subject::resource(text.key()));
     }
 
     #[test]
     fn what_is_no_subject_is_not_taken_for_one() {
-        assert_eq!(FarSubject::from_bytes(b""), None);
-        assert_eq!(FarSubject::from_bytes(b"k too short"), None);
-        assert_eq!(FarSubject::from_bytes(&[b'?'; FarSubject::BYTES]), None);
+        assert_eq!(Subject::from_bytes(b""), None);
+        assert_eq!(Subject::from_bytes(b"k too short"), None);
+        assert_eq!(Subject::from_bytes(&[b'?'; Subject::BYTES]), None);
     }
 }

@@ -1,0 +1,130 @@
+//! What an answer leaves on the far side, once those who wait here have it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::codec::MARK;
+use super::found::written;
+use super::{Beyond, Encoded, Far, FarCodec, Grant, count};
+use crate::cache::{Cache, Fill};
+use crate::entry::{Entry, Slot};
+use crate::far::{Committed, FarKey, FarWrite, ServerTime};
+use crate::key::{Key, Subject};
+use crate::wire::Frame;
+
+/// What was kept here of an answer, on its way to the far side.
+pub(in crate::cache) struct Parcel<V, P> {
+    cache: Cache<V, P>,
+    far: Arc<Far>,
+    codec: Arc<dyn FarCodec<V>>,
+    grant: Grant,
+    /// What the origin took.
+    cost: Duration,
+    kept: Vec<(Key, Slot<V>)>,
+}
+
+/// How much longer than it can be served a value is there: other processes' clocks need not agree to the second.
+const MARGIN: Duration = Duration::from_secs(10);
+
+impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
+    /// What is to be committed, where anything was kept. Otherwise the lease is given back at once: others may call.
+    pub(in crate::cache) fn parcel(&mut self, cost: Duration) -> Option<Parcel<V, P>> {
+        let Beyond {
+            codec,
+            grant,
+            outbox: kept,
+        } = *self.beyond.take()?;
+        let grant = grant.filter(|_| !kept.is_empty())?;
+        Some(Parcel {
+            far: Arc::clone(self.cache.shared.far.as_ref()?),
+            codec,
+            cache: self.cache.clone(),
+            grant,
+            cost,
+            kept,
+        })
+    }
+}
+
+impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Parcel<V, P> {
+    /// Commits all of it under the lease.
+    pub(in crate::cache) async fn send(self) {
+        let writes = self.writes();
+        let Some(lease) = self.grant.take().filter(|_| !writes.is_empty()) else {
+            return;
+        };
+        match lease.commit(writes).await {
+            Ok(Committed::Stored) => count(&self.far.counts.commits),
+            Ok(Committed::Refused) => {
+                count(&self.far.counts.refused);
+                self.withdraw().await;
+            }
+            Err(_trouble) => self.far.count_failure(),
+        }
+    }
+
+    fn writes(&self) -> Vec<FarWrite> {
+        let Some(stored_at) = self.far.store.server_now() else {
+            return Vec::new();
+        };
+        let kept = self.kept.iter();
+        kept.filter_map(|(key, slot)| self.write(key, slot, stored_at))
+            .collect()
+    }
+
+    /// Nothing where it is not for others, or too large.
+    fn write(&self, key: &Key, slot: &Slot<V>, stored_at: ServerTime) -> Option<FarWrite> {
+        let mut frame = match slot {
+            Slot::Kept(entry) => {
+                let encoded = self.codec.encode(entry.value());
+                self.frame(entry, encoded.filter(|encoded| encoded.kind != MARK)?)?
+            }
+            Slot::Uncacheable(mark) => {
+                let encoded = Encoded {
+                    kind: MARK,
+                    head: bytes::Bytes::new(),
+                    body: bytes::Bytes::new(),
+                };
+                self.frame(mark, encoded)?
+            }
+        };
+        frame.stored_at = stored_at;
+        let key = FarKey::new(key.borrowed());
+        let blob = frame.encode(&key, self.far.limit).ok()?;
+        let lifetime = frame.lifetime;
+        let windows = lifetime.stale_window().max(lifetime.error_window());
+        let useful = lifetime
+            .fresh()
+            .saturating_add(windows)
+            .saturating_add(MARGIN);
+        let left = useful.saturating_sub(frame.age_at_store);
+        Some(FarWrite::new(key, blob).keep_for(left))
+    }
+
+    fn frame<T>(&self, entry: &Entry<T>, encoded: Encoded) -> Option<Frame> {
+        let Encoded { kind, head, body } = encoded;
+        let mut frame = Frame::new(self.grant.version, entry.lifetime());
+        frame.kind = kind;
+        frame.age_at_store = entry.age(self.cache.now());
+        frame.cost = self.cost;
+        frame.born = self.grant.born;
+        frame.head = head;
+        frame.tags = written(entry.tags())?;
+        frame.body = body;
+        Some(frame)
+    }
+
+    /// The commit was refused. Where that was since something that concerns the answer had been invalidated, it is not to be
+    /// kept here either, though this process may not have heard of it yet.
+    async fn withdraw(&self) {
+        for (key, slot) in &self.kept {
+            let mut concerned = Subject::of_key(key.borrowed()).to_vec();
+            concerned.extend(slot.tags().as_slice());
+            let admitted = self.far.log.admits(self.grant.born, &concerned).await;
+            if admitted == Ok(false) {
+                let near = &self.cache.shared.near;
+                near.remove_if(&key.borrowed(), |there| there.is_same(slot));
+            }
+        }
+    }
+}

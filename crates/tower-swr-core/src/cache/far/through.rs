@@ -1,0 +1,109 @@
+//! A flight's way through the far side to the origin.
+
+use std::sync::Arc;
+
+use super::FarCodec;
+use super::found::Found;
+use super::holdings::Grant;
+use super::seek::{Sought, Way};
+use crate::cache::call::call_in_time;
+use crate::cache::refills::Refills;
+use crate::cache::{Cache, Fetched, Fill};
+use crate::clock::Moment;
+use crate::entry::Slot;
+use crate::far::FarKey;
+use crate::key::Key;
+use crate::origin_calls::OriginCall;
+
+/// What a fill takes along on its way.
+pub(in crate::cache) struct Beyond<V> {
+    /// How values are written for other processes.
+    pub(super) codec: Arc<dyn FarCodec<V>>,
+    /// The right to write them, once it was given.
+    pub(in crate::cache) grant: Option<Grant>,
+    /// What is to be written.
+    pub(in crate::cache) outbox: Vec<(Key, Slot<V>)>,
+}
+
+/// What the flight brings in the end.
+enum Brought<V, P> {
+    Found(Found<V>),
+    Fetched(Box<Called<V, P>>),
+}
+
+struct Called<V, P> {
+    fetched: Fetched<V, P>,
+    call: OriginCall,
+    began: Moment,
+    grant: Option<Grant>,
+}
+
+impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
+    /// Looks beyond this process before it calls the origin, and leaves the answer there: see [`FarCodec`]. Without a
+    /// [far side](crate::CacheBuilder::far) this changes nothing.
+    ///
+    /// The origin call is polled only if it has to be made. Otherwise it is dropped, and those who wait land with
+    /// [`Fate::Found`](crate::Fate::Found), or, where it is known that answers may not be shared, are told to call themselves.
+    pub fn through(mut self, codec: &Arc<dyn FarCodec<V>>) -> Self {
+        if self.cache.is_far() {
+            self.beyond = Some(Box::new(Beyond {
+                codec: Arc::clone(codec),
+                grant: None,
+                outbox: Vec::new(),
+            }));
+        }
+        self
+    }
+
+    pub(in crate::cache) fn way(&self) -> Option<Way<V>> {
+        Some(Way {
+            far: Arc::clone(self.cache.shared.far.as_ref()?),
+            codec: Arc::clone(&self.beyond.as_ref()?.codec),
+            key: FarKey::new(self.key().borrowed()),
+        })
+    }
+
+    pub(in crate::cache) async fn run_through(
+        mut self,
+        way: Way<V>,
+        origin: impl Future<Output = Fetched<V, P>> + Send + 'static,
+    ) {
+        // The one deadline is for all of it.
+        let (cache, patience) = (self.cache.clone(), self.patience());
+        let brought = call_in_time(self.bring(&cache, &way, origin), patience).await;
+        match brought {
+            Ok(Brought::Found(found)) => self.land_found(found),
+            Ok(Brought::Fetched(called)) => {
+                self.began = called.began;
+                if let Some(beyond) = &mut self.beyond {
+                    beyond.grant = called.grant;
+                }
+                self.land(called.call, called.fetched).await;
+            }
+            Err(lost) => self.lose(None, &lost),
+        }
+    }
+
+    async fn bring(
+        &self,
+        cache: &Cache<V, P>,
+        way: &Way<V>,
+        origin: impl Future<Output = Fetched<V, P>> + Send + 'static,
+    ) -> Brought<V, P> {
+        let grant = match self.seek(way).await {
+            Sought::Found(found) => return Brought::Found(found),
+            Sought::Lead(grant) => Some(grant),
+            Sought::Alone => None,
+        };
+        let turn = self.turn(cache).await;
+        let began = cache.now();
+        let call = self.enter_origin();
+        let fetched = Refills::within(turn, origin).await;
+        Brought::Fetched(Box::new(Called {
+            fetched,
+            call,
+            began,
+            grant,
+        }))
+    }
+}
