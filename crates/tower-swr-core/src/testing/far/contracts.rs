@@ -62,8 +62,20 @@ async fn variants([one, other]: [&dyn FarStore; 2], primary: &Key, have: Version
     text.push(b"gzip");
     let variant = FarKey::variant(primary.borrowed(), text.key());
     let lease = lead(one, &key, Some(have)).await;
-    let of_variant = lead(other, &variant, None).await;
-    drop(of_variant);
+    for of_others in [
+        &key,
+        &FarKey::variant(primary.borrowed(), primary.borrowed()),
+    ] {
+        let of_variant = lead_in_turn(other, &variant).await;
+        let writes = [&variant, of_others].map(|key| FarWrite::new(key.clone(), Bytes::new()));
+        let outcome = of_variant.commit(writes.to_vec()).await;
+        assert_eq!(
+            outcome,
+            Err(FarError::ForeignKey),
+            "the lease of a variant fences nothing but that"
+        );
+    }
+    drop(lead_in_turn(other, &variant).await);
     let written = commit(lease, &[&key, &variant], b"both").await;
     for key in [&key, &variant] {
         let found = other.get(key).await.expect("an answer");
@@ -98,7 +110,7 @@ async fn values_run_out(one: &dyn FarStore, pass: &mut impl AsyncFnMut(Duration)
 ///
 /// # Panics
 ///
-/// Where the contract is broken.
+/// Where the contract is broken, or half of the time to live is too short for a lease that was dropped to be given back.
 pub async fn lease_contract(
     nodes: [&dyn FarStore; 2],
     span: LeaseSpan,
@@ -164,6 +176,10 @@ pub async fn log_contract(nodes: [(&dyn FarStore, &dyn FarLog); 2]) {
     assert_eq!(there.admits(born, &subjects).await, Ok(true));
     let kept = commit(lead(store, &key, None).await, &[&key], b"kept").await;
     let late = lead(store, &key, Some(kept.0)).await;
+    let mut text = primary.borrowed().to_text();
+    text.push(b"gzip");
+    let variant = FarKey::variant(primary.borrowed(), text.key());
+    let late_variant = lead(store, &variant, None).await;
 
     for (source, subject) in (1..).zip([
         FarSubject::key(primary.borrowed()),
@@ -198,6 +214,13 @@ pub async fn log_contract(nodes: [(&dyn FarStore, &dyn FarLog); 2]) {
     assert_eq!(outcome, Ok(Committed::Refused), "the purge took the lease");
     assert_eq!(far_store.get(&key).await, Ok(None), "and the value");
     drop(lead(far_store, &key, None).await);
+
+    let next = lead(far_store, &variant, None).await;
+    let write = FarWrite::new(variant.clone(), frame(&*late_variant, &variant, b"late"));
+    let outcome = late_variant.commit(vec![write]).await;
+    assert_eq!(outcome, Ok(Committed::Refused), "and those of the variants");
+    assert_eq!(far_store.get(&variant).await, Ok(None));
+    commit(next, &[&variant], b"next").await;
 }
 
 async fn assert_told(
@@ -297,7 +320,7 @@ async fn lead_within(
     pass: &mut impl AsyncFnMut(Duration),
 ) -> Box<dyn Lease> {
     let mut passed = Duration::ZERO;
-    while passed <= limit.max(SECOND) {
+    while passed <= limit {
         if let Ok(Acquired::Lead(lease)) = store.acquire(key, None).await {
             return lease;
         }
@@ -305,6 +328,18 @@ async fn lead_within(
         passed += STEP;
     }
     panic!("nobody led {key:?} within {limit:?}");
+}
+
+/// Leads once those who lead now have given their leases back, which takes them no time that can be told.
+async fn lead_in_turn(store: &dyn FarStore, key: &FarKey) -> Box<dyn Lease> {
+    for _ in 0..100 {
+        match store.acquire(key, None).await {
+            Ok(Acquired::Lead(lease)) => return lease,
+            Ok(Acquired::Wait(wait)) => drop(wait.await),
+            other => panic!("nothing is there, yet: {other:?}"),
+        }
+    }
+    panic!("nobody led {key:?}");
 }
 
 async fn assert_waits(store: &dyn FarStore, key: &FarKey, have: Option<Version>) {

@@ -84,10 +84,18 @@ pub(crate) async fn lead(redis: &Redis, key: &FarKey, have: Option<Version>) -> 
 }
 
 pub(crate) async fn wait(redis: &Redis, key: &FarKey) -> Wait {
-    match redis.acquire(key, None).await {
-        Ok(Acquired::Wait(wait)) => wait,
-        other => panic!("somebody leads, yet: {other:?}"),
-    }
+    let asking = async {
+        loop {
+            match redis.acquire(key, None).await {
+                Ok(Acquired::Wait(wait)) => return wait,
+                // A busy machine may be slower than a budget.
+                Err(FarError::TimedOut { .. } | FarError::Unavailable) => {}
+                other => panic!("somebody leads, yet: {other:?}"),
+            }
+            pass(Duration::from_millis(10)).await;
+        }
+    };
+    in_time("somebody to wait for", asking).await
 }
 
 pub(crate) fn write(lease: &dyn Lease, key: &FarKey, body: &str) -> FarWrite {
@@ -119,6 +127,16 @@ pub(crate) async fn body(redis: &Redis, key: &FarKey) -> Option<String> {
 }
 
 /// The next event that is not of the kind a busy machine adds: a log that is suspect for a moment and replayed.
+pub(crate) async fn hear_news(news: &mut dyn LogFollower) -> LogEvent {
+    loop {
+        match hear(news).await {
+            LogEvent::Suspect | LogEvent::Replayed => {}
+            event => return event,
+        }
+    }
+}
+
+/// The next event, whatever it is.
 pub(crate) async fn hear(news: &mut dyn LogFollower) -> LogEvent {
     in_time("news from the log", news.next()).await
 }
