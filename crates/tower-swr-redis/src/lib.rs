@@ -62,6 +62,7 @@ mod doubt;
 mod error;
 mod handle;
 mod invalidation;
+mod job;
 mod keyspace;
 mod lease;
 mod queue;

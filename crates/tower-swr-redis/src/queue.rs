@@ -6,17 +6,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use redis::streams::{StreamAutoClaimReply, StreamId, StreamPendingCountReply, StreamReadReply};
+use redis::streams::{StreamAutoClaimReply, StreamPendingCountReply, StreamReadReply};
 use redis::{Cmd, FromRedisValue, ScriptInvocation, Value};
 use tokio::sync::Mutex as Turn;
-use tower_swr_core::{
-    Digest, Enqueued, FarError, FarFuture, Moment, RemoteJob, RemoteRefreshes, TakenJob,
-};
+use tower_swr_core::{Enqueued, FarError, FarFuture, Moment, RemoteJob, RemoteRefreshes, TakenJob};
 
 use crate::connection::{Connection, Link, STEP_BUDGET};
 use crate::error::far_error;
 use crate::handle::Redis;
+use crate::job::{Receipt, understand};
 use crate::keyspace::Keyspace;
 use crate::lease::millis;
 use crate::script::{BURY, DONE, ENQUEUE, PROMOTE, RETRY};
@@ -299,44 +297,6 @@ impl Queue {
 
     fn stream(&self) -> String {
         self.names.queue("s")
-    }
-}
-
-/// The job in an entry that has been handed out `deliveries` times; nothing where somebody else wrote it.
-fn understand(found: &StreamId, deliveries: u32) -> Option<TakenJob> {
-    let bytes = |name: &str| match found.map.get(name) {
-        Some(Value::BulkString(bytes)) => Some(&bytes[..]),
-        _ => None,
-    };
-    let token = bytes("t").filter(|token| token.len() == Tokens::BYTES)?;
-    let before: u32 = std::str::from_utf8(bytes("a")?).ok()?.parse().ok()?;
-    Some(TakenJob {
-        key: Digest::from_bytes(bytes("k")?.try_into().ok()?),
-        payload: Bytes::copy_from_slice(bytes("p")?),
-        attempt: before.saturating_add(deliveries),
-        receipt: [token, &deliveries.to_le_bytes(), found.id.as_bytes()]
-            .concat()
-            .into(),
-    })
-}
-
-/// What tells a job that was taken here from all others, and from the same one handed out again.
-struct Receipt<'a> {
-    token: &'a [u8],
-    deliveries: u32,
-    entry: &'a [u8],
-}
-
-impl<'a> Receipt<'a> {
-    fn of(job: &'a TakenJob) -> Result<Self, FarError> {
-        let receipt = job.receipt.split_at_checked(Tokens::BYTES);
-        let parts = receipt.and_then(|(token, rest)| Some((token, rest.split_first_chunk()?)));
-        let (token, (deliveries, entry)) = parts.ok_or(FarError::Unexpected { step: "receipt" })?;
-        Ok(Self {
-            token,
-            deliveries: u32::from_le_bytes(*deliveries),
-            entry,
-        })
     }
 }
 

@@ -23,7 +23,7 @@ async fn leases_keep_the_contract() {
     let server = Server::start();
     let span = LeaseSpan {
         ttl: Duration::from_secs(1),
-        longest: Duration::from_millis(3000),
+        longest: Duration::from_secs(5),
     };
     let node = || {
         let builder = Redis::builder(&server.url()).lease(span.ttl);

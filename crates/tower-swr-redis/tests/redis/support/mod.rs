@@ -84,18 +84,18 @@ pub(crate) async fn lead(redis: &Redis, key: &FarKey, have: Option<Version>) -> 
 }
 
 pub(crate) async fn wait(redis: &Redis, key: &FarKey) -> Wait {
-    let asking = async {
-        loop {
-            match redis.acquire(key, None).await {
-                Ok(Acquired::Wait(wait)) => return wait,
-                // A busy machine may be slower than a budget.
-                Err(FarError::TimedOut { .. } | FarError::Unavailable) => {}
-                other => panic!("somebody leads, yet: {other:?}"),
-            }
-            pass(Duration::from_millis(10)).await;
-        }
-    };
-    in_time("somebody to wait for", asking).await
+    let mut waiting = None;
+    eventually("somebody to wait for", async || {
+        waiting = match redis.acquire(key, None).await {
+            Ok(Acquired::Wait(wait)) => Some(wait),
+            // A busy machine may be slower than a budget.
+            Err(FarError::TimedOut { .. } | FarError::Unavailable) => None,
+            other => panic!("somebody leads, yet: {other:?}"),
+        };
+        waiting.is_some()
+    })
+    .await;
+    waiting.expect("it waits")
 }
 
 pub(crate) fn write(lease: &dyn Lease, key: &FarKey, body: &str) -> FarWrite {
