@@ -92,6 +92,7 @@ impl Doubts {
             match doubt.release.send(link).await {
                 Ok(true) => continue,
                 Ok(false) => doubt.looks += 1,
+                Err(reason) if is_decided(&reason) => continue,
                 Err(_) => left = 0,
             }
             if doubt.looks < LOOKS {
@@ -114,7 +115,10 @@ impl std::fmt::Debug for Doubts {
 
 /// Gives a lease back now, or once the server is there again as long as the handle lives.
 pub(crate) async fn give_back(grounds: Arc<Grounds>, release: Release) {
-    if release.send(&grounds.link).await.is_ok() || !grounds.doubts.add(release) {
+    let Err(reason) = release.send(&grounds.link).await else {
+        return;
+    };
+    if is_decided(&reason) || !grounds.doubts.add(release) {
         return;
     }
     let clock = Arc::clone(&grounds.link.ports().clock);
@@ -130,6 +134,14 @@ pub(crate) async fn give_back(grounds: Arc<Grounds>, release: Release) {
             return;
         }
     }
+}
+
+/// The server has answered, and would answer the same again: whoever may not give a lease back was not given one.
+fn is_decided(reason: &FarError) -> bool {
+    !matches!(
+        reason,
+        FarError::TimedOut { .. } | FarError::Disconnected | FarError::Unavailable
+    )
 }
 
 #[cfg(test)]

@@ -76,7 +76,13 @@ impl Store {
         script.arg(lease.token()).arg(millis(times.ttl)).arg(have);
         script.arg(millis(grounds.keep_fence()));
         let asked = link.ports().clock.now();
-        let (outcome, left): (u8, i64) = link.change("acquire", script).await?;
+        let answer: Result<(u8, i64), FarError> = link.change("acquire", script).await;
+        if answer == Err(FarError::Unavailable) {
+            // It was not even asked for, so there is nothing to give back.
+            lease.forget();
+            return Err(FarError::Unavailable);
+        }
+        let (outcome, left) = answer?;
         match outcome {
             1 => {
                 lease.begin(asked);

@@ -81,6 +81,25 @@ async fn a_lease_that_a_frozen_server_gave_to_nobody_is_given_back() {
     drop(lead(&other, &key, None).await);
 }
 
+#[tokio::test]
+async fn what_was_not_even_asked_for_is_not_in_doubt() {
+    let mut server = Server::start();
+    let redis = connected(&server.url()).await;
+    let key = key("/a");
+    server.kill();
+    eventually("the loss is noticed", async || {
+        redis.get(&key).await == Err(FarError::Unavailable)
+    })
+    .await;
+    for _ in 0..10 {
+        let asked = redis.acquire(&key, None).await;
+        assert!(matches!(asked, Err(FarError::Unavailable)), "{asked:?}");
+    }
+    // What is spawned when a lease is dropped has run.
+    tokio::task::yield_now().await;
+    assert!(format!("{redis:?}").contains("Doubts(0)"), "{redis:?}");
+}
+
 /// A handle whose leases last longer than any test waits.
 async fn connected_for_long(url: &str) -> Redis {
     let builder = Redis::builder(url).lease(Duration::from_secs(60));
