@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{
-    Proxy, Server, body, commit, connected, eventually, hear, hear_news, key, lead, pass, purge,
-    ready,
+    Proxy, Server, body, commit, connected, eventually, hear, hear_news, key, lead, purge, ready,
 };
 use tower_swr_core::{
     Committed, FarLog, FarStore, FarSubject, Invalidation, LogEvent, LogFollower, LogPosition,
@@ -311,8 +310,6 @@ async fn forgotten_by_a_restart(others_are_faster: bool) {
     done(&here, scope("kept")).await;
     let _: String = server.ask(&["SAVE"]);
     done(&here, purge("/a")).await;
-    // Read, too, as others' would be.
-    pass(Duration::from_millis(50)).await;
     proxy.cut();
     server.kill();
     server.restart();
