@@ -9,6 +9,7 @@ use tower_swr_core::{Clock, HasherRng, Rng, Spawn, SystemClock, TokioSpawn};
 use crate::address::Address;
 use crate::connection::{Link, Ports};
 use crate::dialer::Dialer;
+use crate::doubt::Doubts;
 use crate::error::ConnectError;
 use crate::handle::{Parts, Redis};
 use crate::invalidation::Log;
@@ -65,7 +66,7 @@ impl RedisBuilder {
     }
 
     /// Sets values apart from those of other releases of the application, whose bodies mean something else. Characters as
-    /// for [`namespace`](Self::namespace). Default none.
+    /// for [`namespace`](Self::namespace), but no colon. Default none.
     pub fn generation(mut self, generation: &str) -> Self {
         self.generation = Some(generation.to_owned());
         self
@@ -127,7 +128,7 @@ impl RedisBuilder {
         self
     }
 
-    /// The die for jitter and for tokens. Default the standard library's.
+    /// The die for jitter. Default the standard library's.
     pub fn rng(mut self, rng: impl Rng) -> Self {
         self.ports.rng = Arc::new(rng);
         self
@@ -147,7 +148,7 @@ impl RedisBuilder {
         // A value that a lease has been held for is younger than the lease when it is written.
         let keep_stamps = self.keep_at_most.saturating_add(self.lease.longest);
         let log = Log::new(Arc::clone(&link), names.clone(), keep_stamps);
-        let tokens = Arc::new(Tokens::new(&*link.ports().rng));
+        let tokens = Arc::new(Tokens::new());
         let rescue_after = self.rescue_after;
         Ok(Redis::new(Parts {
             channel: names.done(),
@@ -163,6 +164,7 @@ impl RedisBuilder {
                     names,
                     times: self.lease,
                     keep_at_most: self.keep_at_most,
+                    doubts: Doubts::default(),
                 },
                 tokens,
             ),
@@ -192,8 +194,9 @@ impl RedisBuilder {
             ("namespace", NAME_RULE, is_name(&self.namespace)),
             (
                 "generation",
-                NAME_RULE,
-                self.generation.as_deref().is_none_or(is_name),
+                "must be 1 to 64 of the characters a-z, A-Z, 0-9, - _ .",
+                // A colon would let it run into a namespace that has one.
+                (self.generation.as_deref()).is_none_or(|it| is_name(it) && !it.contains(':')),
             ),
             (
                 "lease",

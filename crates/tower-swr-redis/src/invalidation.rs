@@ -14,8 +14,8 @@ use crate::connection::{Link, STEP_BUDGET};
 use crate::handle::Redis;
 use crate::keyspace::Keyspace;
 use crate::lease::millis;
-use crate::record::Record;
-use crate::script::{PURGE, STAMP};
+use crate::record::{Heard, Record};
+use crate::script::PURGE;
 use crate::wakeup::message;
 
 /// Entries that the stream keeps, or a few more.
@@ -26,7 +26,7 @@ pub(crate) struct Log {
     pub(crate) link: Arc<Link>,
     pub(crate) names: Keyspace,
     /// How long a stamp is kept: no value that it concerns lives longer.
-    keep_stamps: Duration,
+    pub(crate) keep_stamps: Duration,
     pub(crate) record: Arc<Record>,
 }
 
@@ -49,6 +49,8 @@ impl Log {
             script.key(&self.names.of_primary(primary)[..]);
             script.arg(self.names.done());
             script.arg(message(primary, None, Woken::Invalidated));
+            // Longer than any lease that it is to end.
+            script.arg(millis(self.keep_stamps));
             let _: u8 = self.link.change("purge", script).await?;
         }
         let mut entry = redis::cmd("XADD");
@@ -58,14 +60,7 @@ impl Log {
         let step = |mut connection| async move { entry.query_async(&mut connection).await };
         let id: String = self.link.ask("XADD", STEP_BUDGET, step).await?;
         let at = position(&id).ok_or(FarError::Unexpected { step: "XADD" })?;
-
-        let mut script = STAMP.prepare_invoke();
-        script.key(self.names.stamp(subject));
-        script
-            .arg(at.major)
-            .arg(at.minor)
-            .arg(millis(self.keep_stamps));
-        let _: u8 = self.link.change("stamp", script).await?;
+        self.stamp(subject, at).await?;
         Ok(at)
     }
 
@@ -85,24 +80,17 @@ impl Log {
     }
 
     async fn admits(&self, born: LogPosition, subjects: &[Subject]) -> Result<bool, FarError> {
-        let known = self.record.state().admits(born, subjects);
+        let (known, counts) = {
+            let state = self.record.state();
+            (state.admits(born, subjects), state.counts_unstamped(born))
+        };
         if let Some(known) = known {
             return Ok(known);
         }
         let stamps = subjects.iter().map(|subject| self.stamp_of(*subject));
         let stamps = try_join_all(stamps).await?;
-        Ok(stamps.into_iter().all(|stamp| stamp <= born))
-    }
-
-    async fn stamp_of(&self, subject: Subject) -> Result<LogPosition, FarError> {
-        let mut question = redis::cmd("GET");
-        question.arg(self.names.stamp(subject));
-        let step = |mut connection| async move { question.query_async(&mut connection).await };
-        let stamp: Option<String> = self.link.ask("GET", STEP_BUDGET, step).await?;
-        match stamp {
-            None => Ok(LogPosition::ORIGIN),
-            Some(stamp) => position(&stamp).ok_or(FarError::Unexpected { step: "GET" }),
-        }
+        let admits = |stamp: Option<LogPosition>| stamp.map_or(counts, |stamp| stamp <= born);
+        Ok(stamps.into_iter().all(admits))
     }
 }
 
@@ -129,7 +117,7 @@ impl FarLog for Redis {
         let record = Arc::clone(&self.inner().log.record);
         let changes = record.changes();
         let state = record.state();
-        let (heard, is_greeted) = (state.told(), !state.health.is_up());
+        let (heard, is_greeted) = (Heard::all_of(&state), !state.health.is_up());
         drop(state);
         Box::new(Follower {
             record,
@@ -156,7 +144,7 @@ impl FarLog for Redis {
 struct Follower {
     record: Arc<Record>,
     changes: watch::Receiver<()>,
-    heard: u64,
+    heard: Heard,
     /// It need not be told that it is up to date.
     is_greeted: bool,
 }

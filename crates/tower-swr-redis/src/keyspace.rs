@@ -34,9 +34,14 @@ impl Keyspace {
         self.of_key(key, "refresh")
     }
 
-    /// The value and the mutex of a primary key, known by its digest alone.
-    pub(crate) fn of_primary(&self, primary: Digest) -> [String; 2] {
-        ["v", "refresh"].map(|what| self.tagged(primary, what))
+    /// What changes with every purge of the key: the leases of all its variants end with it, too.
+    pub(crate) fn fence(&self, primary: Digest) -> String {
+        self.tagged(primary, "fence")
+    }
+
+    /// The value, the mutex and the fence of a primary key, known by its digest alone.
+    pub(crate) fn of_primary(&self, primary: Digest) -> [String; 3] {
+        ["v", "refresh", "fence"].map(|what| self.tagged(primary, what))
     }
 
     fn of_key(&self, key: &FarKey, what: &str) -> String {
@@ -76,6 +81,11 @@ impl Keyspace {
     /// The stream of invalidations.
     pub(crate) fn log(&self) -> String {
         format!("{}:inv", self.namespace)
+    }
+
+    /// Up to where in the stream all is stamped.
+    pub(crate) fn swept(&self) -> String {
+        format!("{}:swept", self.namespace)
     }
 
     /// Where the last invalidation of `subject` is noted.
@@ -121,7 +131,8 @@ mod tests {
         assert_eq!(names.value(&far), format!("{{swr:w1:{digest}}}:v"));
         assert_eq!(names.mutex(&far), format!("{{swr:w1:{digest}}}:refresh"));
         let of_primary = names.of_primary(digest);
-        assert_eq!(of_primary, [names.value(&far), names.mutex(&far)]);
+        let expected = [names.value(&far), names.mutex(&far), names.fence(digest)];
+        assert_eq!(of_primary, expected);
         let far = FarKey::variant(primary.borrowed(), variant.borrowed());
         let variant = far.variant_digest().unwrap();
         let name = format!("{{swr:w1:{digest}}}:v.{variant}");
@@ -164,11 +175,11 @@ mod tests {
             let primary = key(&part);
             let of_primary = FarKey::new(primary.borrowed());
             let of_variant = FarKey::variant(primary.borrowed(), key(&variant).borrowed());
-            let [value, mutex] = names.of_primary(of_primary.primary());
+            let [value, mutex, fence] = names.of_primary(of_primary.primary());
             let tag = hashed(&value).to_owned();
             let digest = of_primary.primary().to_string();
             prop_assert!(tag.ends_with(&digest));
-            for name in [&mutex, &names.value(&of_variant), &names.mutex(&of_variant)] {
+            for name in [&mutex, &fence, &names.value(&of_variant), &names.mutex(&of_variant)] {
                 prop_assert_eq!(hashed(name), &tag);
             }
         }

@@ -1,5 +1,6 @@
 //! One held mutex: renewed while it lives, given back when it ends.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,8 +13,10 @@ use tower_swr_core::{
 };
 
 use crate::connection::Link;
+use crate::doubt::{Doubts, Release, give_back};
 use crate::keyspace::Keyspace;
-use crate::script::{COMMIT, RELEASE, RENEW};
+use crate::script::{COMMIT, RENEW};
+use crate::store::MOST_BYTES;
 use crate::wakeup::message;
 
 /// How long a lease lasts.
@@ -33,15 +36,23 @@ pub(crate) struct Grounds {
     pub(crate) times: LeaseTimes,
     /// The longest that a value is kept.
     pub(crate) keep_at_most: Duration,
+    pub(crate) doubts: Doubts,
+}
+
+impl Grounds {
+    /// How long a fence is kept that a lease of now remembers.
+    pub(crate) fn keep_fence(&self) -> Duration {
+        self.times.longest.saturating_add(self.times.ttl)
+    }
 }
 
 /// The mutex of one key and the token that it holds, or may hold.
-#[derive(Debug)]
 pub(crate) struct RedisLease {
     grounds: Arc<Grounds>,
     primary: Digest,
     variant: Option<Digest>,
     mutex: String,
+    fence: String,
     token: Vec<u8>,
     is_held: Arc<AtomicBool>,
     /// The mutex holds the token, or might.
@@ -59,6 +70,7 @@ impl RedisLease {
             primary: key.primary(),
             variant: key.variant_digest(),
             mutex: grounds.names.mutex(key),
+            fence: grounds.names.fence(key.primary()),
             token,
             is_held: Arc::new(AtomicBool::new(false)),
             is_open: true,
@@ -68,6 +80,10 @@ impl RedisLease {
 
     pub(crate) fn mutex(&self) -> &str {
         &self.mutex
+    }
+
+    pub(crate) fn fence(&self) -> &str {
+        &self.fence
     }
 
     pub(crate) fn token(&self) -> &[u8] {
@@ -82,6 +98,7 @@ impl RedisLease {
         let renewal = Renewal {
             grounds: Arc::clone(&self.grounds),
             mutex: self.mutex.clone(),
+            fence: self.fence.clone(),
             token: self.token.clone(),
             is_held: Arc::clone(&self.is_held),
             since: asked,
@@ -107,20 +124,28 @@ impl RedisLease {
         message(self.primary, self.variant, why)
     }
 
-    fn release_script(&self) -> ScriptInvocation<'static> {
-        let mut script = RELEASE.prepare_invoke();
-        script
-            .key(&self.mutex)
-            .arg(&self.token)
-            .arg(self.grounds.names.done())
-            .arg(self.told(Woken::Released));
-        script
+    fn giving_back(&self) -> Release {
+        Release {
+            mutex: self.mutex.clone(),
+            fence: self.fence.clone(),
+            token: self.token.clone(),
+            channel: self.grounds.names.done(),
+            message: self.told(Woken::Released),
+        }
+    }
+
+    /// The call for a primary key finds out which variant the answer is, and writes both. The call for a variant knows
+    /// nothing of the others, and their mutexes are not its own.
+    fn may_write(&self, key: &FarKey) -> bool {
+        key.primary() == self.primary
+            && (self.variant.is_none() || key.variant_digest() == self.variant)
     }
 
     fn commit_script(&self, writes: &[FarWrite]) -> ScriptInvocation<'static> {
         let mut script = COMMIT.prepare_invoke();
         script
             .key(&self.mutex)
+            .key(&self.fence)
             .arg(&self.token)
             .arg(self.grounds.names.done())
             .arg(self.told(Woken::Stored));
@@ -149,8 +174,14 @@ impl Lease for RedisLease {
         writes: Vec<FarWrite>,
     ) -> FarFuture<'static, Result<Committed, FarError>> {
         Box::pin(async move {
-            if (writes.iter()).any(|write| write.key.primary() != self.primary) {
+            if !writes.iter().all(|write| self.may_write(&write.key)) {
                 return Err(FarError::ForeignKey);
+            }
+            if let Some(write) = writes.iter().find(|it| it.blob.len() > MOST_BYTES) {
+                return Err(FarError::TooLarge {
+                    bytes: write.blob.len(),
+                    limit: MOST_BYTES,
+                });
             }
             let script = self.commit_script(&writes);
             drop(writes);
@@ -165,8 +196,8 @@ impl Lease for RedisLease {
 
     fn release(mut self: Box<Self>) -> FarFuture<'static, Result<(), FarError>> {
         Box::pin(async move {
-            let script = self.release_script();
-            let _: u8 = self.grounds.link.change("release", script).await?;
+            let release = self.giving_back();
+            release.send(&self.grounds.link).await?;
             self.end();
             Ok(())
         })
@@ -178,19 +209,26 @@ impl Drop for RedisLease {
         if !self.is_open {
             return;
         }
-        let script = self.release_script();
-        let link = Arc::clone(&self.grounds.link);
+        let task = give_back(Arc::clone(&self.grounds), self.giving_back());
         self.end();
-        self.grounds.link.ports().spawn(async move {
-            // Where this fails the mutex runs out by itself.
-            let _: Result<u8, FarError> = link.change("release", script).await;
-        });
+        self.grounds.link.ports().spawn(task);
+    }
+}
+
+/// Without the token, with which anybody could write.
+impl fmt::Debug for RedisLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisLease")
+            .field("mutex", &self.mutex)
+            .field("is_held", &self.is_held)
+            .finish_non_exhaustive()
     }
 }
 
 struct Renewal {
     grounds: Arc<Grounds>,
     mutex: String,
+    fence: String,
     token: Vec<u8>,
     is_held: Arc<AtomicBool>,
     since: Moment,
@@ -208,7 +246,7 @@ impl Renewal {
                 break;
             }
             let mut script = RENEW.prepare_invoke();
-            script.key(&self.mutex).arg(&self.token);
+            script.key(&self.mutex).key(&self.fence).arg(&self.token);
             script.arg(millis(left.min(ttl)));
             // Not to be reached is not lost: there is a second chance before it runs out.
             let renewed: Result<u8, FarError> = self.grounds.link.change("renew", script).await;

@@ -22,9 +22,11 @@
 //! |---|---|
 //! | `{<ns>:w1:<32 hex digits>}:v` | the value of a primary key; `:v.<32 hex digits>` of its variants |
 //! | `{<ns>:w1:<32 hex digits>}:refresh` | who calls the origin for it; `:refresh.<32 hex digits>` for its variants |
+//! | `{<ns>:w1:<32 hex digits>}:fence` | what changes when it is purged: the leases of its variants end with that, too |
 //! | `<ns>:done` | a channel: what ends a wait |
 //! | `<ns>:inv` | a stream: what was invalidated, some 10,000 entries |
 //! | `<ns>:tag:{<34 hex digits>}` | where in the stream the last invalidation of a subject is |
+//! | `<ns>:swept` | up to where in the stream all of that is written |
 //! | `{<ns>:q}:s`, `:later`, `:dead` | streams of refreshes that wait and that were given up, and a set of those put off |
 //! | `{<ns>:q}:d:<32 hex digits>` | a refresh of this key waits or runs |
 //!
@@ -32,7 +34,7 @@
 //! no key is searched for and nothing is flushed, so that others may use the same server. A user restricted by an ACL needs
 //! `~<ns>:* ~{<ns>:* &<ns>:*` and the commands `GET SET DEL EXISTS GETRANGE PTTL PEXPIRE EVALSHA SCRIPT|LOAD PUBLISH
 //! SUBSCRIBE PING TIME XADD XRANGE XREAD XINFO|STREAM INFO`; for the refreshes `XREADGROUP XGROUP|CREATE XACK XDEL XPENDING
-//! XAUTOCLAIM ZADD ZREM ZRANGEBYSCORE`, too.
+//! XAUTOCLAIM ZADD ZREM ZRANGEBYSCORE`, too, and `SELECT` for another database than the first.
 //!
 //! # Where servers are
 //!
@@ -54,8 +56,19 @@
 //!
 //! # What to set on the server
 //!
-//! Values are written with a time to live, so any `volatile-*` eviction suits. `allkeys-*` may evict the stream and the
-//! subjects beside it: then an invalidation that a disconnected node missed may be forgotten.
+//! `maxmemory-policy noeviction`, and memory enough: a full server refuses new values, and those that are there are served.
+//! Everything but the stream is written with a time to live, so what nobody needs goes by itself.
+//!
+//! Any other policy may evict what an invalidation leaves behind, which is seldom read and so goes first. `volatile-*` takes
+//! what is noted beside the stream. Nodes that see such a policy when they connect do not trust what is missing there: they
+//! take no value that is older than the stream, and than they are themselves, which costs calls of the origin after every
+//! restart. It may also take a fence, and with it the reason to refuse a variant whose call began before a purge; the value
+//! is then refused by whoever remembers the purge. `allkeys-*` takes the stream, too: a node that was disconnected meanwhile
+//! clears what it keeps, and what it purged itself before may be forgotten.
+//!
+//! After a restart from an old dump, and after a failover that lost what was written last, each node records again what it
+//! knows to have been invalidated and the server does not. A server that comes back empty is told that all is invalid, once
+//! by each.
 //!
 //! # When not to use it
 //!
@@ -67,9 +80,11 @@ mod builder;
 mod cluster;
 mod connection;
 mod dialer;
+mod doubt;
 mod error;
 mod handle;
 mod invalidation;
+mod job;
 mod keyspace;
 mod lease;
 mod line;
@@ -79,6 +94,7 @@ mod record;
 mod script;
 #[cfg(feature = "sentinel")]
 mod sentinel;
+mod stamps;
 mod store;
 mod supervisor;
 #[cfg(feature = "tls")]

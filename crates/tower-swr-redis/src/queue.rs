@@ -6,17 +6,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use redis::streams::{StreamAutoClaimReply, StreamId, StreamPendingCountReply, StreamReadReply};
-use redis::{Cmd, FromRedisValue, Value};
+use redis::streams::{StreamAutoClaimReply, StreamPendingCountReply, StreamReadReply};
+use redis::{Cmd, FromRedisValue, ScriptInvocation, Value};
 use tokio::sync::Mutex as Turn;
-use tower_swr_core::{
-    Digest, Enqueued, FarError, FarFuture, Moment, RemoteJob, RemoteRefreshes, TakenJob,
-};
+use tower_swr_core::{Enqueued, FarError, FarFuture, Moment, RemoteJob, RemoteRefreshes, TakenJob};
 
 use crate::connection::{Link, STEP_BUDGET};
 use crate::error::far_error;
 use crate::handle::Redis;
+use crate::job::{Receipt, understand};
 use crate::keyspace::Keyspace;
 use crate::lease::millis;
 use crate::line::Connection;
@@ -98,7 +96,10 @@ impl Queue {
         connection: &mut Connection,
         most: usize,
     ) -> Result<Vec<TakenJob>, FarError> {
-        self.promote().await?;
+        // Those who wait in line are not held up by what cannot be put back there.
+        if let Err(reason) = self.promote().await {
+            tracing::debug!(%reason, "what was put off stays so");
+        }
         let mut taken = Vec::new();
         if self.is_time_to_rescue() {
             taken = self.rescue(connection, most.min(MOST_RESCUED)).await?;
@@ -243,10 +244,10 @@ impl Queue {
     }
 
     async fn done(&self, job: &TakenJob) -> Result<(), FarError> {
-        let (token, entry) = receipt(job)?;
+        let receipt = Receipt::of(job)?;
         let mut script = DONE.prepare_invoke();
         script.key(self.stream()).key(self.names.pending(job.key));
-        script.arg(GROUP).arg(entry).arg(token);
+        self.name(&receipt, &mut script);
         let _: u8 = self.link.change("done", script).await?;
         Ok(())
     }
@@ -255,56 +256,49 @@ impl Queue {
         if job.attempt >= MOST_ATTEMPTS {
             return self.bury(job).await;
         }
-        let (token, entry) = receipt(job)?;
+        let receipt = Receipt::of(job)?;
         let attempts = [u8::try_from(job.attempt).unwrap_or(u8::MAX)];
-        let put_off = [&job.key.as_bytes()[..], token, &attempts, &job.payload].concat();
+        let put_off = [
+            &job.key.as_bytes()[..],
+            receipt.token,
+            &attempts,
+            &job.payload,
+        ];
         let mut script = RETRY.prepare_invoke();
         script.key(self.stream()).key(self.names.pending(job.key));
         script.key(self.names.queue("later"));
-        script.arg(GROUP).arg(entry).arg(token).arg(millis(pause));
+        self.name(&receipt, &mut script);
         let pending = PENDING.saturating_add(pause);
-        script.arg(millis(pending)).arg(put_off);
+        script.arg(millis(pause)).arg(millis(pending));
+        script.arg(put_off.concat());
         let _: u8 = self.link.change("retry", script).await?;
         Ok(())
     }
 
     async fn bury(&self, job: &TakenJob) -> Result<(), FarError> {
-        let (token, entry) = receipt(job)?;
+        let receipt = Receipt::of(job)?;
         let mut script = BURY.prepare_invoke();
         script.key(self.stream()).key(self.names.pending(job.key));
         script.key(self.names.queue("dead"));
-        script.arg(GROUP).arg(entry).arg(token);
+        self.name(&receipt, &mut script);
         script.arg(&job.key.as_bytes()[..]).arg(&job.payload[..]);
-        let _: u8 = self.link.change("bury", script).await?;
-        tracing::warn!(key = %job.key, "a refresh is given up");
+        let buried: u8 = self.link.change("bury", script).await?;
+        if buried == 1 {
+            tracing::warn!(key = %job.key, "a refresh is given up");
+        }
         Ok(())
+    }
+
+    /// Names an entry to a script, and who holds it.
+    fn name(&self, receipt: &Receipt<'_>, script: &mut ScriptInvocation<'static>) {
+        script.arg(GROUP).arg(receipt.entry);
+        script.arg(self.tokens.node()).arg(receipt.deliveries);
+        script.arg(receipt.token);
     }
 
     fn stream(&self) -> String {
         self.names.queue("s")
     }
-}
-
-/// The job in an entry that has been handed out `deliveries` times; nothing where somebody else wrote it.
-fn understand(found: &StreamId, deliveries: u32) -> Option<TakenJob> {
-    let bytes = |name: &str| match found.map.get(name) {
-        Some(Value::BulkString(bytes)) => Some(&bytes[..]),
-        _ => None,
-    };
-    let token = bytes("t").filter(|token| token.len() == Tokens::BYTES)?;
-    let before: u32 = std::str::from_utf8(bytes("a")?).ok()?.parse().ok()?;
-    Some(TakenJob {
-        key: Digest::from_bytes(bytes("k")?.try_into().ok()?),
-        payload: Bytes::copy_from_slice(bytes("p")?),
-        attempt: before.saturating_add(deliveries),
-        receipt: [token, found.id.as_bytes()].concat().into(),
-    })
-}
-
-/// The token and the entry of a job that was taken here.
-fn receipt(job: &TakenJob) -> Result<(&[u8], &[u8]), FarError> {
-    let receipt = job.receipt.split_at_checked(Tokens::BYTES);
-    receipt.ok_or(FarError::Unexpected { step: "receipt" })
 }
 
 impl RemoteRefreshes for Redis {

@@ -1,6 +1,6 @@
 //! What this node knows of the log: how far it has read, what was invalidated since when, and what it could not record.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -35,8 +35,28 @@ pub(crate) struct State {
     /// Every invalidation after this one is in `stamps`.
     known_since: LogPosition,
     stamps: HashMap<Subject, LogPosition>,
+    /// The server may forget a stamp before its time.
+    pub(crate) may_evict: bool,
     queued: VecDeque<Queued>,
     numbered: u64,
+}
+
+/// How far a follower has come.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    events: u64,
+    /// It has lost that the log is out of reach, and has yet to be told.
+    owes_suspect: bool,
+}
+
+impl Heard {
+    /// It wants to hear what comes from now on.
+    pub(crate) fn all_of(state: &State) -> Self {
+        Self {
+            events: state.told(),
+            owes_suspect: false,
+        }
+    }
 }
 
 impl Default for State {
@@ -51,6 +71,7 @@ impl Default for State {
             recorded: LogPosition::ORIGIN,
             known_since: LogPosition::ORIGIN,
             stamps: HashMap::new(),
+            may_evict: true,
             queued: VecDeque::new(),
             numbered: 0,
         }
@@ -111,19 +132,26 @@ impl State {
         self.events.push_back(event);
     }
 
-    /// The event after `heard`, which is moved on. Who is too slow has lost what went before.
-    pub(crate) fn next_event(&self, heard: &mut u64) -> Option<LogEvent> {
-        let Some(place) = heard.checked_sub(self.dropped) else {
-            *heard = self.told();
+    /// The event after `heard`, which is moved on. Who is too slow has lost what went before, which is all there is to it
+    /// while the log is in reach; otherwise something is missing all the same.
+    pub(crate) fn next_event(&self, heard: &mut Heard) -> Option<LogEvent> {
+        if std::mem::take(&mut heard.owes_suspect) {
+            return Some(LogEvent::Suspect);
+        }
+        let Some(place) = heard.events.checked_sub(self.dropped) else {
+            *heard = Heard {
+                events: self.told(),
+                owes_suspect: !self.health.is_up(),
+            };
             return Some(LogEvent::HistoryLost);
         };
         let event = self.events.get(usize::try_from(place).ok()?)?;
-        *heard += 1;
+        heard.events += 1;
         Some(*event)
     }
 
     /// How many events there have been.
-    pub(crate) fn told(&self) -> u64 {
+    fn told(&self) -> u64 {
         self.dropped + self.events.len() as u64
     }
 
@@ -135,17 +163,45 @@ impl State {
         *stamp = at.max(*stamp);
     }
 
-    /// Begins again at `since`: until it has been read from there, nothing is known.
-    pub(crate) fn begin_again(&mut self, since: LogPosition) {
+    /// Something was missed; what, has to be found out.
+    pub(crate) fn doubt(&mut self) {
         if self.health.is_up() {
             self.health = FarHealth::Connecting;
             self.tell(LogEvent::Suspect);
         }
+    }
+
+    /// Begins again at `since`: until it has been read from there, nothing is known.
+    pub(crate) fn begin_again(&mut self, since: LogPosition) {
         self.has_lost_history = true;
         self.forget_stamps(since);
         self.read = since;
         // A server that has forgotten may count from an earlier place.
         self.recorded = LogPosition::ORIGIN;
+    }
+
+    /// Queues what this node knows to have been recorded and a server that went back in time no longer does, where `kept`
+    /// are the places in its log. All of it lies behind the last place that both know of, for a server forgets the latest
+    /// first; what it has recorded since may well lie behind that, too.
+    pub(crate) fn queue_what_was_forgotten(&mut self, kept: &HashSet<LogPosition>) {
+        if self.position() == LogPosition::ORIGIN {
+            return;
+        }
+        let known = self.stamps.values().copied();
+        let known = known.chain([self.known_since, self.read]);
+        let both = known.filter(|at| kept.contains(at)).max();
+        let both = both.unwrap_or_default();
+        // What was before `known_since` is not remembered one by one.
+        let is_too_long_ago = self.known_since > both;
+        let forgotten = self.stamps.iter().filter(|(_, at)| **at > both);
+        let subjects: Vec<Subject> = match is_too_long_ago {
+            true => vec![Subject::All],
+            false => forgotten.map(|(subject, _)| *subject).collect(),
+        };
+        for subject in subjects {
+            // Whoever asked for it knows it; but who has asked is not remembered.
+            self.queue(Invalidation { subject, source: 0 });
+        }
     }
 
     /// From here on, what was born before `since` has to be asked about.
@@ -164,6 +220,12 @@ impl State {
             return Some(false);
         }
         (self.health.is_up() && born >= self.known_since).then_some(true)
+    }
+
+    /// Whether a subject without a stamp counts as not invalidated after `born`. Where the server may forget stamps that is
+    /// so only for what this node remembers itself.
+    pub(crate) fn counts_unstamped(&self, born: LogPosition) -> bool {
+        !self.may_evict || born >= self.known_since
     }
 
     /// Everything up to here was recorded before now.
@@ -226,23 +288,102 @@ mod tests {
         Subject::tag(&number.to_le_bytes())
     }
 
+    fn purge(number: usize) -> Invalidation {
+        Invalidation {
+            subject: tag(number),
+            source: 1,
+        }
+    }
+
     #[test]
     fn who_is_too_slow_is_told_that_something_is_lost() {
         let mut state = State::default();
-        let mut heard = state.told();
+        state.come_up(at(1));
+        let mut heard = Heard::all_of(&state);
         for _ in 0..=MOST_EVENTS {
-            state.tell(LogEvent::Suspect);
+            state.tell(LogEvent::Replayed);
         }
         assert_eq!(state.next_event(&mut heard), Some(LogEvent::HistoryLost));
-        assert_eq!(state.next_event(&mut heard), None);
+        assert_eq!(state.next_event(&mut heard), None, "it is up");
         state.tell(LogEvent::Replayed);
         assert_eq!(state.next_event(&mut heard), Some(LogEvent::Replayed));
     }
 
     #[test]
+    fn who_is_too_slow_is_told_that_the_log_is_out_of_reach() {
+        let mut state = State::default();
+        state.come_up(at(1));
+        let mut heard = Heard::all_of(&state);
+        state.go_down(FarError::Unavailable);
+        let (invalidation, position) = (purge(1), at(2));
+        for _ in 0..=MOST_EVENTS {
+            // What is read again after a gap, before its end is reached.
+            state.tell(LogEvent::Invalidated {
+                invalidation,
+                position,
+            });
+        }
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::HistoryLost));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::Suspect));
+        assert_eq!(state.next_event(&mut heard), None);
+        state.come_up(at(2));
+        assert_eq!(state.next_event(&mut heard), Some(LogEvent::Replayed));
+    }
+
+    #[test]
+    fn what_a_server_forgot_is_queued() {
+        let queued = |kept: &[u64]| {
+            let mut state = State {
+                known_since: at(1),
+                read: at(4),
+                ..State::default()
+            };
+            for number in 2..=5 {
+                state.stamp(tag(number), at(number as u64));
+            }
+            let kept = kept.iter().map(|minor| at(*minor)).collect();
+            state.queue_what_was_forgotten(&kept);
+            let mut queued: Vec<u64> = (2..=5)
+                .filter(|number| state.admits(at(9), &[tag(*number)]) == Some(false))
+                .map(|number| number as u64)
+                .collect();
+            if state.admits(at(9), &[Subject::All]) == Some(false) {
+                queued.push(0);
+            }
+            queued
+        };
+        assert_eq!(queued(&[1, 2, 3, 4, 5]), []);
+        assert_eq!(queued(&[1, 2, 3]), [4, 5]);
+        assert_eq!(
+            queued(&[1, 2, 7]),
+            [3, 4, 5],
+            "something was recorded since"
+        );
+        assert_eq!(queued(&[4, 5]), [], "the others were trimmed");
+        assert_eq!(queued(&[0]), [0], "too long ago");
+        let mut new = State::default();
+        new.queue_what_was_forgotten(&HashSet::new());
+        assert_eq!(new.queued(), 0, "it knows of nothing");
+    }
+
+    #[test]
+    fn a_stamp_that_may_have_been_evicted_is_asked_for_in_vain() {
+        let mut state = State {
+            known_since: at(5),
+            ..State::default()
+        };
+        assert_eq!(
+            [at(4), at(5)].map(|born| state.counts_unstamped(born)),
+            [false, true]
+        );
+        state.may_evict = false;
+        assert!(state.counts_unstamped(at(4)));
+    }
+
+    #[test]
     fn a_loss_is_told_once_it_is_over_however_often_the_reading_failed() {
         let mut state = State::default();
-        let mut heard = state.told();
+        let mut heard = Heard::all_of(&state);
         state.come_up(at(1));
         assert_eq!(state.next_event(&mut heard), Some(LogEvent::HistoryLost));
         assert!(state.go_down(FarError::Unavailable));
@@ -294,10 +435,6 @@ mod tests {
         let mut state = State {
             health: FarHealth::Up,
             ..State::default()
-        };
-        let purge = |number| Invalidation {
-            subject: tag(number),
-            source: 1,
         };
         state.queue(purge(0));
         state.queue(purge(0));

@@ -14,9 +14,10 @@ macro_rules! scripts {
 }
 
 scripts! {
-    /// KEYS value, mutex. ARGV token, time to live in ms, version seen (or nothing).
+    /// KEYS value, mutex, fence. ARGV token, time to live in ms, version seen (or nothing), ms that the fence has to last.
     /// Another version is there: `{2, 0}`. The mutex was free and holds the token now: `{1, 0}`. Otherwise `{0, ms left}`.
-    /// What does not run out within an hour is no mutex of ours, and counts as free.
+    /// What does not run out within an hour is no mutex of ours, and counts as free; so does one that was given before the
+    /// last purge, since its holder can no longer write. The fence outlives the lease, or its end would look like a purge.
     ACQUIRE = r"
         local there = ''
         local head = redis.pcall('GETRANGE', KEYS[1], 0, 15)
@@ -26,43 +27,52 @@ scripts! {
         if there ~= '' and there ~= ARGV[3] then
             return {2, 0}
         end
-        if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then
+        local fence = redis.call('GET', KEYS[3]) or ''
+        if fence ~= '' and redis.call('PTTL', KEYS[3]) < tonumber(ARGV[4]) then
+            redis.call('PEXPIRE', KEYS[3], ARGV[4])
+        end
+        local token = ARGV[1] .. fence
+        if redis.call('SET', KEYS[2], token, 'NX', 'PX', ARGV[2]) then
             return {1, 0}
         end
         local left = redis.call('PTTL', KEYS[2])
-        if left < 0 or left > 3600000 then
-            redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+        local holder = redis.pcall('GET', KEYS[2])
+        local is_ours = type(holder) == 'string' and left >= 0 and left <= 3600000
+        if not is_ours or string.sub(holder, #ARGV[1] + 1) ~= fence then
+            redis.call('SET', KEYS[2], token, 'PX', ARGV[2])
             return {1, 0}
         end
         return {0, left}
     ";
 
-    /// KEYS mutex. ARGV token, ms. The mutex holds the token: it lasts that long from now, and 1. Otherwise 0.
+    /// KEYS mutex, fence. ARGV token, ms. The mutex holds the token, and there was no purge: it lasts that long from now,
+    /// and 1. Otherwise 0.
     RENEW = r"
-        if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+        if redis.call('GET', KEYS[1]) ~= ARGV[1] .. (redis.call('GET', KEYS[2]) or '') then
             return 0
         end
         return redis.call('PEXPIRE', KEYS[1], ARGV[2])
     ";
 
-    /// KEYS mutex, values. ARGV token, channel, message, then a blob and its ms for every value.
-    /// The mutex holds the token: all is written, the mutex is free, those who wait are told, and 1. Otherwise 0.
-    COMMIT = r"
-        if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-            return 0
-        end
-        for at = 2, #KEYS do
-            redis.call('SET', KEYS[at], ARGV[2 * at], 'PX', ARGV[2 * at + 1])
-        end
-        redis.call('DEL', KEYS[1])
-        redis.call('PUBLISH', ARGV[2], ARGV[3])
-        return 1
-    ";
-
-    /// KEYS mutex. ARGV token, channel, message. The mutex holds the token: it is free, those who wait are told, and 1.
+    /// KEYS mutex, fence, values. ARGV token, channel, message, then a blob and its ms for every value.
+    /// The mutex holds the token, and there was no purge: all is written, the mutex is free, those who wait are told, and 1.
     /// Otherwise 0.
+    COMMIT = r"
+        if redis.call('GET', KEYS[1]) ~= ARGV[1] .. (redis.call('GET', KEYS[2]) or '') then
+            return 0
+        end
+        for at = 3, #KEYS do
+            redis.call('SET', KEYS[at], ARGV[2 * at - 2], 'PX', ARGV[2 * at - 1])
+        end
+        redis.call('DEL', KEYS[1])
+        redis.call('PUBLISH', ARGV[2], ARGV[3])
+        return 1
+    ";
+
+    /// KEYS mutex, fence. ARGV token, channel, message. The mutex holds the token: it is free, those who wait are told, and
+    /// 1. Otherwise 0.
     RELEASE = r"
-        if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+        if redis.call('GET', KEYS[1]) ~= ARGV[1] .. (redis.call('GET', KEYS[2]) or '') then
             return 0
         end
         redis.call('DEL', KEYS[1])
@@ -70,24 +80,27 @@ scripts! {
         return 1
     ";
 
-    /// KEYS value, mutex. ARGV channel, message. Both are gone, which fences whoever held the mutex, and those who wait
-    /// are told.
+    /// KEYS value, mutex, fence. ARGV channel, message, ms. The first two are gone and the fence is another, which ends all
+    /// leases of the key and of its variants, and those who wait are told. What is unlike every fence before is the time.
     PURGE = r"
         redis.call('DEL', KEYS[1], KEYS[2])
+        local now = redis.call('TIME')
+        redis.call('SET', KEYS[3], now[1] .. '.' .. now[2], 'PX', ARGV[3])
         redis.call('PUBLISH', ARGV[1], ARGV[2])
         return 1
     ";
 
-    /// KEYS stamp. ARGV major, minor, ms. The stamp holds the later of what it held and what is given, for so long at
-    /// least.
+    /// KEYS stamp. ARGV major, minor, ms. The stamp holds the later of what it held and what is given, and lasts the longer
+    /// of what it had left and what is given: whoever keeps values for less must not forget for those who keep them longer.
     STAMP = r"
         local major, minor = string.match(redis.call('GET', KEYS[1]) or '0-0', '^(%d+)-(%d+)$')
         major, minor = tonumber(major) or 0, tonumber(minor) or 0
         local new_major, new_minor = tonumber(ARGV[1]), tonumber(ARGV[2])
+        local keep = math.max(redis.call('PTTL', KEYS[1]), tonumber(ARGV[3]))
         if new_major > major or (new_major == major and new_minor > minor) then
-            redis.call('SET', KEYS[1], ARGV[1] .. '-' .. ARGV[2], 'PX', ARGV[3])
+            redis.call('SET', KEYS[1], ARGV[1] .. '-' .. ARGV[2], 'PX', keep)
         else
-            redis.call('PEXPIRE', KEYS[1], ARGV[3])
+            redis.call('PEXPIRE', KEYS[1], keep)
         end
         return 1
     ";
@@ -111,64 +124,86 @@ scripts! {
     ";
 
     /// KEYS pending, stream. ARGV token, ms, most entries, key, payload. A refresh of the key is pending: 0. Otherwise it is
-    /// queued, and 1.
+    /// queued, and 1. What says so names the entry, so that one that was trimmed holds nothing up, and is written last, so
+    /// that nothing is pending where the stream takes no entry. One that was put off has no entry, and counts.
     ENQUEUE = r"
-        if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
-            return 0
+        local held = redis.pcall('GET', KEYS[1])
+        if type(held) == 'string' then
+            local entry = string.sub(held, #ARGV[1] + 1)
+            if entry == '' or #redis.pcall('XRANGE', KEYS[2], entry, entry) == 1 then
+                return 0
+            end
         end
-        redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*', 'k', ARGV[4], 't', ARGV[1], 'a', '0', 'p', ARGV[5])
+        local entry = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[3], '*',
+            'k', ARGV[4], 't', ARGV[1], 'a', '0', 'p', ARGV[5])
+        redis.call('SET', KEYS[1], ARGV[1] .. entry, 'PX', ARGV[2])
         return 1
     ";
 
-    /// KEYS stream, pending. ARGV group, entry, token. The entry is gone, and so is what says that it is pending, if it
-    /// says that of this entry.
+    /// KEYS stream, pending. ARGV group, entry, worker, deliveries, token. The entry is gone, and so is what says that it is
+    /// pending, if it says that of this entry; and 1. Whoever no longer holds the entry changes nothing, and 0: it is
+    /// another's now, or was handed to the same worker again.
     DONE = r"
+        local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)[1]
+        if type(held) ~= 'table' or held[2] ~= ARGV[3] or held[4] ~= tonumber(ARGV[4]) then
+            return 0
+        end
         redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
         redis.call('XDEL', KEYS[1], ARGV[2])
-        if redis.call('GET', KEYS[2]) == ARGV[3] then
+        local pending = redis.call('GET', KEYS[2])
+        if pending and string.sub(pending, 1, #ARGV[5]) == ARGV[5] then
             redis.call('DEL', KEYS[2])
         end
         return 1
     ";
 
-    /// KEYS stream, pending, set of those put off. ARGV group, entry, token, ms to wait, ms to be pending, what to put off.
+    /// KEYS stream, pending, set of those put off. ARGV as of `DONE`, ms to wait, ms to be pending, what to put off.
     /// Whoever still holds the entry puts it off; who does not changes nothing, and 0.
     RETRY = r"
-        if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then
+        local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)[1]
+        if type(held) ~= 'table' or held[2] ~= ARGV[3] or held[4] ~= tonumber(ARGV[4]) then
             return 0
         end
+        redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
         redis.call('XDEL', KEYS[1], ARGV[2])
         local now = redis.call('TIME')
-        redis.call('ZADD', KEYS[3], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[4], ARGV[6])
-        if redis.call('GET', KEYS[2]) == ARGV[3] then
-            redis.call('PEXPIRE', KEYS[2], ARGV[5])
+        redis.call('ZADD', KEYS[3], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[6], ARGV[8])
+        local pending = redis.call('GET', KEYS[2])
+        if pending and string.sub(pending, 1, #ARGV[5]) == ARGV[5] then
+            redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[7])
         end
         return 1
     ";
 
-    /// KEYS stream, pending, dead letters. ARGV group, entry, token, key, payload. The entry is among the dead, a thousand
-    /// of which are kept.
+    /// KEYS stream, pending, dead letters. ARGV as of `DONE`, key, payload. The entry is among the dead, a thousand of which
+    /// are kept; 0 where somebody else holds it.
     BURY = r"
-        if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then
+        local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)[1]
+        if type(held) ~= 'table' or held[2] ~= ARGV[3] or held[4] ~= tonumber(ARGV[4]) then
             return 0
         end
+        redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
         redis.call('XDEL', KEYS[1], ARGV[2])
-        redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'k', ARGV[4], 'p', ARGV[5])
-        if redis.call('GET', KEYS[2]) == ARGV[3] then
+        redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'k', ARGV[6], 'p', ARGV[7])
+        local pending = redis.call('GET', KEYS[2])
+        if pending and string.sub(pending, 1, #ARGV[5]) == ARGV[5] then
             redis.call('DEL', KEYS[2])
         end
         return 1
     ";
 
     /// KEYS set of those put off, stream. ARGV most entries. Up to a hundred whose time has come are back in line; how many.
-    /// What is put off is the key in 16 bytes, the token in 24, the attempts in one, and the payload.
+    /// What is put off is the key in 16 bytes, the token in 24, the attempts in one, and the payload. What is shorter is none
+    /// of ours. Each is taken out first, or one that cannot be put back in line would come up again for ever.
     PROMOTE = r"
         local now = redis.call('TIME')
         local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now[1] * 1000 + math.floor(now[2] / 1000), 'LIMIT', 0, 100)
         for _, job in ipairs(due) do
-            redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*', 'k', string.sub(job, 1, 16),
-                't', string.sub(job, 17, 40), 'a', string.byte(job, 41), 'p', string.sub(job, 42))
             redis.call('ZREM', KEYS[1], job)
+            if #job > 40 then
+                redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*', 'k', string.sub(job, 1, 16),
+                    't', string.sub(job, 17, 40), 'a', string.byte(job, 41), 'p', string.sub(job, 42))
+            end
         end
         return #due
     ";

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::{Either, select};
 use tower_swr_core::{
     Acquired, FarError, FarFuture, FarHealth, FarKey, FarStore, FarValue, ServerTime, Version,
-    Wait, Woken,
+    Wait, Woken, wire::MAX_BYTES,
 };
 
 use crate::connection::GET_BUDGET;
@@ -21,6 +21,11 @@ use crate::wakeup::{Registration, Wakeups};
 const POLL: Duration = Duration::from_millis(250);
 /// What chance adds at most, so that waiting processes do not ask all at once.
 const JITTER: Duration = Duration::from_millis(50);
+
+/// What one value may have, and what reading one may cost. The engine's own limit is lower, unless it is told otherwise.
+pub(crate) const MOST_BYTES: usize = 8 * MAX_BYTES;
+/// The bytes of a value that tell its version.
+const HEAD: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -40,30 +45,44 @@ impl Store {
 
     async fn get(&self, key: &FarKey) -> Result<Option<FarValue>, FarError> {
         let Grounds { link, names, .. } = &*self.grounds;
-        let mut question = redis::cmd("GET");
-        question.arg(names.value(key));
+        // Whatever others put there must not cost more than a value of ours may.
+        let mut question = redis::cmd("GETRANGE");
+        question.arg(names.value(key)).arg(0).arg(MOST_BYTES);
         let step = |mut connection| async move { question.query_async(&mut connection).await };
-        let found: Option<Bytes> = match link.ask("GET", GET_BUDGET, step).await {
+        let mut blob: Bytes = match link.ask("GETRANGE", GET_BUDGET, step).await {
             // Something else than a value is there, put by somebody else.
-            Err(FarError::Refused { code }) if code == "WRONGTYPE" => None,
+            Err(FarError::Refused { code }) if code == "WRONGTYPE" => Bytes::new(),
             answer => answer?,
         };
+        if blob.len() > MOST_BYTES {
+            // None of ours. Its head is kept, and says what version is there to be replaced.
+            blob.truncate(HEAD);
+        }
         let read_at = link.server_now().unwrap_or_default();
-        Ok(found.map(|blob| FarValue { blob, read_at }))
+        Ok((!blob.is_empty()).then_some(FarValue { blob, read_at }))
     }
 
     async fn acquire(&self, key: &FarKey, have: Option<Version>) -> Result<Acquired, FarError> {
+        let grounds = &*self.grounds;
         let Grounds {
             link, names, times, ..
-        } = &*self.grounds;
+        } = grounds;
         let registration = self.wakeups.register(key);
         let mut lease = RedisLease::claim(&self.grounds, key, self.tokens.next());
         let have = have.as_ref().map_or(&[][..], |version| version.as_bytes());
         let mut script = ACQUIRE.prepare_invoke();
         script.key(names.value(key)).key(lease.mutex());
+        script.key(lease.fence());
         script.arg(lease.token()).arg(millis(times.ttl)).arg(have);
+        script.arg(millis(grounds.keep_fence()));
         let asked = link.ports().clock.now();
-        let (outcome, left): (u8, i64) = link.change("acquire", script).await?;
+        let answer: Result<(u8, i64), FarError> = link.change("acquire", script).await;
+        if answer == Err(FarError::Unavailable) {
+            // It was not even asked for, so there is nothing to give back.
+            lease.forget();
+            return Err(FarError::Unavailable);
+        }
+        let (outcome, left) = answer?;
         match outcome {
             1 => {
                 lease.begin(asked);

@@ -1,11 +1,11 @@
 //! Tokens: what nobody else has.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tower_swr_core::Rng;
+use tower_swr_core::{HasherRng, Rng};
 
 /// Makes them of what this process drew once, and a count.
-#[derive(Debug)]
 pub(crate) struct Tokens {
     node: [u8; 16],
     count: AtomicU64,
@@ -15,10 +15,14 @@ impl Tokens {
     /// How many bytes each has.
     pub(crate) const BYTES: usize = 24;
 
-    pub(crate) fn new(rng: &dyn Rng) -> Self {
+    /// Draws from the keys that the system gives to the standard library's hashers, whatever die jitter is rolled with: two
+    /// processes with the same script must not hold the same lease.
+    pub(crate) fn new() -> Self {
+        /// The numbers that a digit of four bytes tells apart.
+        const RANGE: f64 = (1_u64 << 32) as f64;
         let mut node = [0; 16];
         for four in node.chunks_exact_mut(4) {
-            let drawn = (rng.roll() * f64::from(u32::MAX)) as u32;
+            let drawn = (HasherRng.roll() * RANGE) as u32;
             four.copy_from_slice(&drawn.to_le_bytes());
         }
         Self {
@@ -38,14 +42,20 @@ impl Tokens {
     }
 }
 
+/// Without what it drew: who knows that can guess every token.
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tower_swr_core::HasherRng;
 
     #[test]
     fn no_two_are_the_same() {
-        let [one, other] = [(); 2].map(|()| Tokens::new(&HasherRng));
+        let [one, other] = [(); 2].map(|()| Tokens::new());
         let tokens = [one.next(), one.next(), other.next(), other.next()];
         let mut different = tokens.to_vec();
         different.sort();
@@ -53,5 +63,6 @@ mod tests {
         assert_eq!(different.len(), tokens.len());
         assert!(tokens.iter().all(|token| token.len() == Tokens::BYTES));
         assert_ne!(one.node(), other.node());
+        assert_eq!(format!("{one:?}"), "Tokens");
     }
 }

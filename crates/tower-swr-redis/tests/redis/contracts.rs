@@ -22,8 +22,8 @@ async fn the_store_keeps_the_contract() {
 async fn leases_keep_the_contract() {
     let server = Server::start();
     let span = LeaseSpan {
-        ttl: Duration::from_millis(600),
-        longest: Duration::from_millis(3000),
+        ttl: Duration::from_secs(1),
+        longest: Duration::from_secs(5),
     };
     let node = || {
         let builder = Redis::builder(&server.url()).lease(span.ttl);

@@ -3,9 +3,11 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::support::{Server, body, commit, connected, key, lead, near_key, purge, wait, write};
+use crate::support::{
+    Server, body, commit, connected, eventually, key, lead, near_key, purge, ready, wait, write,
+};
 use tower_swr_core::{
-    Acquired, Committed, FarKey, FarLog, FarStore, Lease, Recorded, Version, Woken,
+    Acquired, Committed, FarError, FarKey, FarLog, FarStore, Lease, Recorded, Version, Woken,
 };
 use tower_swr_redis::Redis;
 
@@ -32,17 +34,86 @@ async fn a_leader_that_is_dropped_makes_room_at_once() {
 async fn a_request_for_a_lease_that_is_dropped_leaves_none_behind() {
     let server = Server::start();
     let (one, other) = (
-        connected(&server.url()).await,
+        connected_for_long(&server.url()).await,
         connected(&server.url()).await,
     );
     let key = key("/a");
+    // The server knows the script, so that a request is all it takes to hold the lease.
+    drop(lead(&one, &key, None).await);
+    let before = steps(&server);
     for _ in 0..20 {
         let mut asking = one.acquire(&key, None);
         let asked = futures_util::poll!(&mut asking);
         tokio::task::yield_now().await;
         drop((asking, asked));
     }
+    eventually("some requests came to the server", async || {
+        steps(&server) > before
+    })
+    .await;
     drop(lead(&other, &key, None).await);
+}
+
+/// What a server did for nobody before it was stopped is in its inbox still, and is done when it goes on.
+#[tokio::test]
+async fn a_lease_that_a_frozen_server_gave_to_nobody_is_given_back() {
+    let server = Server::start();
+    let (one, other) = (
+        connected_for_long(&server.url()).await,
+        connected(&server.url()).await,
+    );
+    let key = key("/a");
+    for node in [&one, &other] {
+        let lease = lead(node, &key, None).await;
+        assert_eq!(lease.release().await, Ok(()));
+    }
+    let before = steps(&server);
+    server.freeze();
+    let asking = one.acquire(&key, None);
+    // So many unanswered steps, and the connection is gone before the lease can be given back on it.
+    let waiting = futures_util::future::join_all((0..8).map(|_| one.get(&key)));
+    let (asked, _) = futures_util::future::join(asking, waiting).await;
+    assert!(matches!(asked, Err(FarError::TimedOut { .. })), "{asked:?}");
+    assert!(!one.health().is_up());
+    server.thaw();
+    eventually("the request takes effect", async || steps(&server) > before).await;
+    ready(&one).await;
+    drop(lead(&other, &key, None).await);
+}
+
+#[tokio::test]
+async fn what_was_not_even_asked_for_is_not_in_doubt() {
+    let mut server = Server::start();
+    let redis = connected(&server.url()).await;
+    let key = key("/a");
+    server.kill();
+    eventually("the loss is noticed", async || {
+        redis.get(&key).await == Err(FarError::Unavailable)
+    })
+    .await;
+    for _ in 0..10 {
+        let asked = redis.acquire(&key, None).await;
+        assert!(matches!(asked, Err(FarError::Unavailable)), "{asked:?}");
+    }
+    // What is spawned when a lease is dropped has run.
+    tokio::task::yield_now().await;
+    assert!(format!("{redis:?}").contains("Doubts(0)"), "{redis:?}");
+}
+
+/// A handle whose leases last longer than any test waits.
+async fn connected_for_long(url: &str) -> Redis {
+    let builder = Redis::builder(url).lease(Duration::from_secs(60));
+    let redis = builder.connect().expect("sound settings");
+    ready(&redis).await;
+    redis
+}
+
+/// Scripts that the server has run.
+fn steps(server: &Server) -> u64 {
+    let statistics: String = server.ask(&["INFO", "commandstats"]);
+    let line = (statistics.lines()).find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+    let calls = line.and_then(|line| line.split(',').next()?.parse().ok());
+    calls.unwrap_or(0)
 }
 
 /// A process that stands still, as one that is stopped or swapped out: a runtime of its own that is not driven while it
@@ -82,14 +153,11 @@ async fn a_leader_that_stood_still_beyond_its_lease_cannot_write() {
 async fn connected_shortly(url: &str) -> Redis {
     let builder = Redis::builder(url).lease(Duration::from_millis(500));
     let redis = builder.connect().expect("sound settings");
-    crate::support::ready(&redis).await;
+    ready(&redis).await;
     redis
 }
 
-async fn commit_when_connected(
-    lease: Box<dyn Lease>,
-    key: &FarKey,
-) -> Result<Committed, tower_swr_core::FarError> {
+async fn commit_when_connected(lease: Box<dyn Lease>, key: &FarKey) -> Result<Committed, FarError> {
     commit(lease, key, "late").await
 }
 

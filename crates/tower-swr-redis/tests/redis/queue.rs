@@ -17,7 +17,7 @@ async fn worker(server: &Server, rescue_after: Duration) -> Redis {
     redis
 }
 
-async fn next(worker: &Redis) -> TakenJob {
+pub(crate) async fn next(worker: &Redis) -> TakenJob {
     let taking = async {
         loop {
             // A busy machine may be slower than a budget.
@@ -181,4 +181,72 @@ async fn workers_share_what_there_is() {
     assert_eq!(done.len(), 500, "each was handed out once");
 
     assert_eq!(server.ask::<u64>(&["XLEN", "{swr:q}:s"]), 0);
+}
+
+#[tokio::test]
+async fn what_others_put_off_stops_no_worker() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    for job in ["", "short", "the forty bytes that a key and a token are"] {
+        let job = job.get(..40).unwrap_or(job);
+        let _: u64 = server.ask(&["ZADD", "{swr:q}:later", "1", job]);
+    }
+    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    let taken = next(&redis).await;
+    assert_eq!(taken.payload, "/a");
+    assert_eq!(redis.done(taken).await, Ok(()));
+    eventually("they are thrown away", async || {
+        server.ask::<u64>(&["ZCARD", "{swr:q}:later"]) == 0
+    })
+    .await;
+    let _: String = server.ask(&["SET", "{swr:q}:later", "another type"]);
+    assert_eq!(redis.enqueue(job("/b")).await, Ok(Enqueued::Queued));
+    assert_eq!(next(&redis).await.payload, "/b");
+}
+
+#[tokio::test]
+async fn a_job_that_was_taken_over_is_no_longer_its_first_worker_s() {
+    let server = Server::start();
+    let after = Duration::from_millis(200);
+    let (first, second) = (worker(&server, after).await, worker(&server, after).await);
+    assert_eq!(first.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    let late = [next(&first).await, next(&second).await, next(&second).await];
+    assert_eq!(late.each_ref().map(|job| job.attempt), [1, 2, 3]);
+    let [of_first, of_second, held] = late;
+    assert_eq!(first.done(of_first.clone()).await, Ok(()));
+    let pause = Duration::from_millis(1);
+    assert_eq!(first.retry(of_first, pause).await, Ok(()));
+    assert_eq!(
+        second.done(of_second).await,
+        Ok(()),
+        "it was handed out again"
+    );
+    assert_eq!(
+        server.ask::<u64>(&["XLEN", "{swr:q}:s"]),
+        1,
+        "it is worked on"
+    );
+    assert_eq!(server.ask::<u64>(&["EXISTS", "{swr:q}:later"]), 0);
+    assert_eq!(first.enqueue(job("/a")).await, Ok(Enqueued::Pending));
+    assert_eq!(second.done(held).await, Ok(()));
+    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:q}:s"]), 0);
+    assert_eq!(first.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+}
+
+#[tokio::test]
+async fn a_job_that_is_not_in_the_queue_is_not_pending() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    let _: u64 = server.ask(&["LPUSH", "{swr:q}:s", "another type"]);
+    let refused = redis.enqueue(job("/a")).await;
+    assert!(
+        matches!(refused, Err(FarError::Refused { .. })),
+        "{refused:?}"
+    );
+    let _: u64 = server.ask(&["DEL", "{swr:q}:s"]);
+    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Pending));
+    let _: u64 = server.ask(&["XTRIM", "{swr:q}:s", "MAXLEN", "0"]);
+    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(next(&redis).await.payload, "/a");
 }

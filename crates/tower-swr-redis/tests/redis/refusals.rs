@@ -3,8 +3,9 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use crate::queue::next;
 use crate::support::{
-    Server, body, commit, connected, eventually, in_time, key, lead, pass, purge, ready,
+    Server, body, commit, connected, eventually, in_time, key, lead, purge, ready,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -89,7 +90,7 @@ async fn the_permissions_that_the_documentation_names_are_enough() {
     let server = Server::start();
     let commands = "+get +set +del +exists +getrange +pttl +pexpire +evalsha +script|load +publish \
                     +subscribe +ping +time +xadd +xrange +xread +xinfo|stream +info \
-                    +xreadgroup +xgroup|create +xack +xdel +xpending +xautoclaim +zadd +zrem \
+                    +select +xreadgroup +xgroup|create +xack +xdel +xpending +xautoclaim +zadd +zrem \
                     +zrangebyscore";
     let rules = [
         "ACL", "SETUSER", "app", "on", ">secret", "~swr:*", "~{swr:*", "&swr:*",
@@ -99,7 +100,7 @@ async fn the_permissions_that_the_documentation_names_are_enough() {
         .chain(commands.split_whitespace())
         .collect();
     let _: String = server.ask(&rules);
-    let redis = connected(&format!("redis://app:secret@127.0.0.1:{}", server.port)).await;
+    let redis = connected(&format!("redis://app:secret@127.0.0.1:{}/1", server.port)).await;
     let key = key("/a");
     let lease = lead(&redis, &key, None).await;
     assert_eq!(commit(lease, &key, "value").await, Ok(Committed::Stored));
@@ -111,12 +112,9 @@ async fn the_permissions_that_the_documentation_names_are_enough() {
     for _ in 0..2 {
         let queued = redis.enqueue(job()).await;
         assert_eq!(queued, Ok(Enqueued::Queued));
-        let mut taken = redis.take(1).await.expect("an answer");
-        let job = taken.pop().expect("a job");
+        let job = next(&redis).await;
         assert_eq!(redis.retry(job, Duration::from_millis(1)).await, Ok(()));
-        pass(Duration::from_millis(5)).await;
-        let mut taken = redis.take(1).await.expect("an answer");
-        let job = taken.pop().expect("the same job");
+        let job = next(&redis).await;
         assert_eq!(redis.done(job).await, Ok(()));
     }
     assert_eq!(redis.health(), FarHealth::Up);

@@ -90,6 +90,7 @@ fn a_setting_that_is_wrong_is_named() {
     let wrong = [
         ("namespace", builder().namespace("a{b}")),
         ("generation", builder().generation("")),
+        ("generation", builder().generation("a:b")),
         ("lease", builder().lease(millis(99))),
         ("max_lease", builder().max_lease(millis(4999))),
         ("rescue_after", builder().rescue_after(millis(99))),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{Server, body, commit, connected, key, lead, purge, ready};
 use tower_swr_core::wire::{Frame, NotOurs};
-use tower_swr_core::{Committed, FarKey, FarLog, FarStore, FarWrite, Version};
+use tower_swr_core::{Committed, FarError, FarKey, FarLog, FarStore, FarWrite, Version};
 use tower_swr_redis::Redis;
 
 fn name(key: &FarKey) -> String {
@@ -17,7 +17,6 @@ async fn what_others_wrote_is_a_miss_and_is_replaced() {
     let redis = connected(&server.url()).await;
     let key = key("/a");
     let others = [
-        "",
         "short",
         "a value of some other program, long enough for a header",
         "HC",
@@ -32,6 +31,41 @@ async fn what_others_wrote_is_a_miss_and_is_replaced() {
         assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
         assert_eq!(body(&redis, &key).await.as_deref(), Some("ours"));
     }
+    let _: String = server.ask(&["SET", &name(&key), ""]);
+    assert_eq!(redis.get(&key).await, Ok(None), "as good as nothing");
+    drop(lead(&redis, &key, None).await);
+}
+
+/// Larger than what is ever written, and of a version that it must be replaced under.
+#[tokio::test]
+async fn what_is_too_large_is_not_read_and_is_replaced() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    let key = key("/a");
+    let lease = lead(&redis, &key, None).await;
+    assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
+    let version = redis
+        .get(&key)
+        .await
+        .expect("an answer")
+        .expect("a value")
+        .version();
+    assert!(version.is_some());
+    let _: u64 = server.ask(&["SETRANGE", &name(&key), "9000000", "?"]);
+    let found = redis.get(&key).await.expect("an answer").expect("a value");
+    assert!(found.blob.len() < 100, "{}", found.blob.len());
+    assert!(Frame::decode(&found.blob, &key).is_err());
+    assert_eq!(found.version(), version);
+    let lease = lead(&redis, &key, found.version()).await;
+    let write = FarWrite::new(key.clone(), vec![0; 9_000_000].into());
+    let refused = lease.commit(vec![write]).await;
+    assert!(
+        matches!(refused, Err(FarError::TooLarge { .. })),
+        "{refused:?}"
+    );
+    let lease = lead(&redis, &key, found.version()).await;
+    assert_eq!(commit(lease, &key, "again").await, Ok(Committed::Stored));
+    assert_eq!(body(&redis, &key).await.as_deref(), Some("again"));
 }
 
 #[tokio::test]
@@ -91,6 +125,7 @@ async fn generations_and_namespaces_do_not_touch_each_other() {
     names.retain(|name| !name.starts_with("swr:") && !name.starts_with("{swr:"));
     names.sort();
     let of_other = format!("{{other:w1:{}}}:v", key.primary());
+    names.retain(|name| name != "other:swept");
     assert_eq!(names, ["other:inv", "somebody else's", &of_other]);
 }
 
@@ -107,8 +142,13 @@ async fn everything_on_the_server_runs_out_but_the_log() {
     assert_eq!(lease.commit(vec![write]).await, Ok(Committed::Stored));
     let _held = lead(&redis, &held, None).await;
     redis.invalidate(purge("/other")).await;
-    let names: Vec<String> = server.ask(&["KEYS", "*"]);
-    assert_eq!(names.len(), 4, "value, mutex, stamp and log: {names:?}");
+    let mut names: Vec<String> = server.ask(&["KEYS", "*"]);
+    names.retain(|name| name != "swr:swept");
+    assert_eq!(
+        names.len(),
+        5,
+        "value, mutex, fence, stamp and log: {names:?}"
+    );
     for name in names {
         let left: i64 = server.ask(&["PTTL", &name]);
         let expected = match name.as_str() {

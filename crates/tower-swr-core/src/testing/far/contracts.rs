@@ -3,16 +3,15 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::far::{
-    Acquired, Committed, Enqueued, FarError, FarKey, FarLog, FarStore, FarWrite, Invalidation,
-    Lease, LogEvent, LogFollower, LogPosition, Recorded, RemoteJob, RemoteRefreshes, TakenJob,
-    Version,
+    Acquired, Committed, FarError, FarKey, FarLog, FarStore, FarWrite, Invalidation, Lease,
+    LogEvent, LogFollower, LogPosition, Recorded, Version,
 };
 use crate::key::{Key, KeyText, Subject};
 use crate::lifetime::Lifetime;
 use crate::testing::LeaseSpan;
 use crate::wire::{Frame, MAX_BYTES};
 
-const STEP: Duration = Duration::from_millis(10);
+pub(super) const STEP: Duration = Duration::from_millis(10);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Checks that what one of `nodes` commits the other gets, that there is one leader at a time, and that a version tells a
@@ -62,8 +61,20 @@ async fn variants([one, other]: [&dyn FarStore; 2], primary: &Key, have: Version
     text.push(b"gzip");
     let variant = FarKey::variant(primary.borrowed(), text.key());
     let lease = lead(one, &key, Some(have)).await;
-    let of_variant = lead(other, &variant, None).await;
-    drop(of_variant);
+    for of_others in [
+        &key,
+        &FarKey::variant(primary.borrowed(), primary.borrowed()),
+    ] {
+        let of_variant = lead_in_turn(other, &variant).await;
+        let writes = [&variant, of_others].map(|key| FarWrite::new(key.clone(), Bytes::new()));
+        let outcome = of_variant.commit(writes.to_vec()).await;
+        assert_eq!(
+            outcome,
+            Err(FarError::ForeignKey),
+            "the lease of a variant fences nothing but that"
+        );
+    }
+    drop(lead_in_turn(other, &variant).await);
     let written = commit(lease, &[&key, &variant], b"both").await;
     for key in [&key, &variant] {
         let found = other.get(key).await.expect("an answer");
@@ -98,7 +109,7 @@ async fn values_run_out(one: &dyn FarStore, pass: &mut impl AsyncFnMut(Duration)
 ///
 /// # Panics
 ///
-/// Where the contract is broken.
+/// Where the contract is broken, or half of the time to live is too short for a lease that was dropped to be given back.
 pub async fn lease_contract(
     nodes: [&dyn FarStore; 2],
     span: LeaseSpan,
@@ -164,6 +175,10 @@ pub async fn log_contract(nodes: [(&dyn FarStore, &dyn FarLog); 2]) {
     assert_eq!(there.admits(born, &subjects).await, Ok(true));
     let kept = commit(lead(store, &key, None).await, &[&key], b"kept").await;
     let late = lead(store, &key, Some(kept.0)).await;
+    let mut text = primary.borrowed().to_text();
+    text.push(b"gzip");
+    let variant = FarKey::variant(primary.borrowed(), text.key());
+    let late_variant = lead(store, &variant, None).await;
 
     for (source, subject) in (1..).zip([
         Subject::key(primary.borrowed()),
@@ -198,6 +213,13 @@ pub async fn log_contract(nodes: [(&dyn FarStore, &dyn FarLog); 2]) {
     assert_eq!(outcome, Ok(Committed::Refused), "the purge took the lease");
     assert_eq!(far_store.get(&key).await, Ok(None), "and the value");
     drop(lead(far_store, &key, None).await);
+
+    let next = lead(far_store, &variant, None).await;
+    let write = FarWrite::new(variant.clone(), frame(&*late_variant, &variant, b"late"));
+    let outcome = late_variant.commit(vec![write]).await;
+    assert_eq!(outcome, Ok(Committed::Refused), "and those of the variants");
+    assert_eq!(far_store.get(&variant).await, Ok(None));
+    commit(next, &[&variant], b"next").await;
 }
 
 async fn assert_told(
@@ -212,71 +234,7 @@ async fn assert_told(
     assert_eq!(news.next().await, expected);
 }
 
-/// Checks that jobs are handed out once while they are worked on, one per key at a time, and again after a failure.
-/// The two of `nodes` are nodes of one far side that nothing else uses.
-///
-/// # Panics
-///
-/// Where the contract is broken.
-pub async fn remote_queue_contract(
-    nodes: [&dyn RemoteRefreshes; 2],
-    mut pass: impl AsyncFnMut(Duration),
-) {
-    let [web, worker] = nodes;
-    let job = |path: &[u8]| {
-        let key = FarKey::new(near_key("remote_queue_contract", path).borrowed());
-        RemoteJob::new(&key, Bytes::copy_from_slice(path))
-    };
-    for path in [b"/a", b"/b", b"/c"] {
-        assert_eq!(web.enqueue(job(path)).await, Ok(Enqueued::Queued));
-    }
-    assert_eq!(web.enqueue(job(b"/a")).await, Ok(Enqueued::Pending));
-
-    let mut taken = worker.take(2).await.expect("an answer");
-    let payloads: Vec<&[u8]> = taken.iter().map(|job| &job.payload[..]).collect();
-    assert_eq!(payloads, [b"/a", b"/b"], "in order, and no more than asked");
-    assert!(taken.iter().all(|job| job.attempt == 1));
-    let (b, a) = (taken.pop().expect("two"), taken.pop().expect("two"));
-    let key = a.key;
-    assert_eq!(key, job(b"/a").key);
-    let pending = web.enqueue(job(b"/a")).await;
-    assert_eq!(pending, Ok(Enqueued::Pending), "it is worked on");
-    assert_eq!(worker.done(a).await, Ok(()));
-    assert_eq!(web.enqueue(job(b"/a")).await, Ok(Enqueued::Queued));
-
-    assert_eq!(worker.retry(b, 5 * STEP).await, Ok(()));
-    let pending = web.enqueue(job(b"/b")).await;
-    assert_eq!(pending, Ok(Enqueued::Pending), "it will be tried again");
-    for path in [b"/c", b"/a"] {
-        let c = next(worker, &mut pass).await;
-        assert_eq!(c.payload, path[..]);
-        assert_eq!(worker.done(c).await, Ok(()));
-    }
-    let again = next(worker, &mut pass).await;
-    assert_eq!((&again.payload[..], again.attempt), (&b"/b"[..], 2));
-    assert_eq!(worker.done(again).await, Ok(()));
-}
-
-async fn next(worker: &dyn RemoteRefreshes, pass: &mut impl AsyncFnMut(Duration)) -> TakenJob {
-    for _ in 0..500 {
-        let mut taking = worker.take(1);
-        let mut polled = futures_util::poll!(&mut taking);
-        while polled.is_pending() {
-            pass(STEP).await;
-            polled = futures_util::poll!(&mut taking);
-        }
-        let std::task::Poll::Ready(taken) = polled else {
-            continue;
-        };
-        if let Some(job) = taken.expect("an answer").pop() {
-            return job;
-        }
-        pass(STEP).await;
-    }
-    panic!("no job came");
-}
-
-fn near_key(scope: &str, path: &[u8]) -> Key {
+pub(super) fn near_key(scope: &str, path: &[u8]) -> Key {
     let mut text = KeyText::new(scope);
     text.push(path);
     text.end_resource();
@@ -297,7 +255,7 @@ async fn lead_within(
     pass: &mut impl AsyncFnMut(Duration),
 ) -> Box<dyn Lease> {
     let mut passed = Duration::ZERO;
-    while passed <= limit.max(SECOND) {
+    while passed <= limit {
         if let Ok(Acquired::Lead(lease)) = store.acquire(key, None).await {
             return lease;
         }
@@ -305,6 +263,18 @@ async fn lead_within(
         passed += STEP;
     }
     panic!("nobody led {key:?} within {limit:?}");
+}
+
+/// Leads once those who lead now have given their leases back, which takes them no time that can be told.
+async fn lead_in_turn(store: &dyn FarStore, key: &FarKey) -> Box<dyn Lease> {
+    for _ in 0..100 {
+        match store.acquire(key, None).await {
+            Ok(Acquired::Lead(lease)) => return lease,
+            Ok(Acquired::Wait(wait)) => drop(wait.await),
+            other => panic!("nothing is there, yet: {other:?}"),
+        }
+    }
+    panic!("nobody led {key:?}");
 }
 
 async fn assert_waits(store: &dyn FarStore, key: &FarKey, have: Option<Version>) {

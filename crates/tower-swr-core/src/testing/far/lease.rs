@@ -91,6 +91,12 @@ impl FakeLease {
         time_left(state, self.at, now, ttl).is_some() && state.leases[&self.at].token == self.token
     }
 
+    /// The lease of a primary key fences its variants; that of a variant nothing else.
+    fn may_write(&self, key: &FarKey) -> bool {
+        let (primary, variant) = self.at;
+        key.primary() == primary && (variant.is_none() || key.variant_digest() == variant)
+    }
+
     fn write(&self, writes: Vec<FarWrite>) -> Committed {
         let now = self.node.server.clock().now();
         let (outcome, waiting) = self.node.server.change(|state| {
@@ -137,8 +143,7 @@ impl Lease for FakeLease {
         writes: Vec<FarWrite>,
     ) -> FarFuture<'static, Result<Committed, FarError>> {
         Box::pin(async move {
-            let (primary, _) = self.at;
-            if writes.iter().any(|write| write.key.primary() != primary) {
+            if !writes.iter().all(|write| self.may_write(&write.key)) {
                 return Err(FarError::ForeignKey);
             }
             let outcome = self.node.step(|| self.write(writes)).await?;

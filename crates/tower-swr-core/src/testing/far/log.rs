@@ -13,8 +13,9 @@ impl FarNode {
             let mut waiting = Vec::new();
             if let Subject::Key(primary) = invalidation.subject {
                 state.values.remove(&(primary, None));
-                state.leases.remove(&(primary, None));
-                waiting = state.waiting_for((primary, None));
+                // What a real one does by a fence that all of them remember.
+                state.leases.retain(|(leased, _), _| *leased != primary);
+                waiting = state.waiting_for_all(primary);
             }
             state.last.minor += 1;
             let position = state.last;

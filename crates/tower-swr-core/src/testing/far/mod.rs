@@ -4,9 +4,11 @@ mod contracts;
 mod lease;
 mod log;
 mod node;
+mod queue_contract;
 mod refreshes;
 mod server;
 
-pub use contracts::{far_store_contract, lease_contract, log_contract, remote_queue_contract};
+pub use contracts::{far_store_contract, lease_contract, log_contract};
 pub use node::{FarFault, FarNode};
+pub use queue_contract::remote_queue_contract;
 pub use server::{FarServer, LeaseSpan};

@@ -235,6 +235,15 @@ impl State {
         Version::read_from(self.value(at, now)?)
     }
 
+    /// Takes out those who wait for `primary` or a variant of it; the caller wakes them once the state is unlocked.
+    pub(super) fn waiting_for_all(&mut self, primary: Digest) -> Vec<oneshot::Sender<Woken>> {
+        let all = self.waiting.keys().filter(|(waited, _)| *waited == primary);
+        let all: Vec<Address> = all.copied().collect();
+        all.into_iter()
+            .flat_map(|at| self.waiting_for(at))
+            .collect()
+    }
+
     /// Takes out those who wait for `at`; the caller wakes them once the state is unlocked.
     pub(super) fn waiting_for(&mut self, at: Address) -> Vec<oneshot::Sender<Woken>> {
         let waiting = self.waiting.remove(&at).unwrap_or_default();

@@ -90,10 +90,18 @@ pub(crate) async fn lead(redis: &Redis, key: &FarKey, have: Option<Version>) -> 
 }
 
 pub(crate) async fn wait(redis: &Redis, key: &FarKey) -> Wait {
-    match redis.acquire(key, None).await {
-        Ok(Acquired::Wait(wait)) => wait,
-        other => panic!("somebody leads, yet: {other:?}"),
-    }
+    let mut waiting = None;
+    eventually("somebody to wait for", async || {
+        waiting = match redis.acquire(key, None).await {
+            Ok(Acquired::Wait(wait)) => Some(wait),
+            // A busy machine may be slower than a budget.
+            Err(FarError::TimedOut { .. } | FarError::Unavailable) => None,
+            other => panic!("somebody leads, yet: {other:?}"),
+        };
+        waiting.is_some()
+    })
+    .await;
+    waiting.expect("it waits")
 }
 
 pub(crate) fn write(lease: &dyn Lease, key: &FarKey, body: &str) -> FarWrite {
@@ -125,6 +133,16 @@ pub(crate) async fn body(redis: &Redis, key: &FarKey) -> Option<String> {
 }
 
 /// The next event that is not of the kind a busy machine adds: a log that is suspect for a moment and replayed.
+pub(crate) async fn hear_news(news: &mut dyn LogFollower) -> LogEvent {
+    loop {
+        match hear(news).await {
+            LogEvent::Suspect | LogEvent::Replayed => {}
+            event => return event,
+        }
+    }
+}
+
+/// The next event, whatever it is.
 pub(crate) async fn hear(news: &mut dyn LogFollower) -> LogEvent {
     in_time("news from the log", news.next()).await
 }

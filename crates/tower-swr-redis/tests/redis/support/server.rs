@@ -51,7 +51,7 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Starts it, empty.
+    /// Starts it with what it was last told to `SAVE`; as a rule that is nothing.
     pub(crate) fn restart(&mut self) {
         let mut command = Command::new(PROGRAM);
         command

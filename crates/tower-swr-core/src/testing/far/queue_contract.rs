@@ -1,0 +1,70 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::far::{Enqueued, FarKey, RemoteJob, RemoteRefreshes, TakenJob};
+use crate::testing::far::contracts::{STEP, near_key};
+
+/// Checks that jobs are handed out once while they are worked on, one per key at a time, and again after a failure.
+/// The two of `nodes` are nodes of one far side that nothing else uses.
+///
+/// # Panics
+///
+/// Where the contract is broken.
+pub async fn remote_queue_contract(
+    nodes: [&dyn RemoteRefreshes; 2],
+    mut pass: impl AsyncFnMut(Duration),
+) {
+    let [web, worker] = nodes;
+    let job = |path: &[u8]| {
+        let key = FarKey::new(near_key("remote_queue_contract", path).borrowed());
+        RemoteJob::new(&key, Bytes::copy_from_slice(path))
+    };
+    for path in [b"/a", b"/b", b"/c"] {
+        assert_eq!(web.enqueue(job(path)).await, Ok(Enqueued::Queued));
+    }
+    assert_eq!(web.enqueue(job(b"/a")).await, Ok(Enqueued::Pending));
+
+    let mut taken = worker.take(2).await.expect("an answer");
+    let payloads: Vec<&[u8]> = taken.iter().map(|job| &job.payload[..]).collect();
+    assert_eq!(payloads, [b"/a", b"/b"], "in order, and no more than asked");
+    assert!(taken.iter().all(|job| job.attempt == 1));
+    let (b, a) = (taken.pop().expect("two"), taken.pop().expect("two"));
+    let key = a.key;
+    assert_eq!(key, job(b"/a").key);
+    let pending = web.enqueue(job(b"/a")).await;
+    assert_eq!(pending, Ok(Enqueued::Pending), "it is worked on");
+    assert_eq!(worker.done(a).await, Ok(()));
+    assert_eq!(web.enqueue(job(b"/a")).await, Ok(Enqueued::Queued));
+
+    assert_eq!(worker.retry(b, 5 * STEP).await, Ok(()));
+    let pending = web.enqueue(job(b"/b")).await;
+    assert_eq!(pending, Ok(Enqueued::Pending), "it will be tried again");
+    for path in [b"/c", b"/a"] {
+        let c = next(worker, &mut pass).await;
+        assert_eq!(c.payload, path[..]);
+        assert_eq!(worker.done(c).await, Ok(()));
+    }
+    let again = next(worker, &mut pass).await;
+    assert_eq!((&again.payload[..], again.attempt), (&b"/b"[..], 2));
+    assert_eq!(worker.done(again).await, Ok(()));
+}
+
+async fn next(worker: &dyn RemoteRefreshes, pass: &mut impl AsyncFnMut(Duration)) -> TakenJob {
+    for _ in 0..500 {
+        let mut taking = worker.take(1);
+        let mut polled = futures_util::poll!(&mut taking);
+        while polled.is_pending() {
+            pass(STEP).await;
+            polled = futures_util::poll!(&mut taking);
+        }
+        let std::task::Poll::Ready(taken) = polled else {
+            continue;
+        };
+        if let Some(job) = taken.expect("an answer").pop() {
+            return job;
+        }
+        pass(STEP).await;
+    }
+    panic!("no job came");
+}

@@ -1,0 +1,125 @@
+//! Stamps: where in the log the last invalidation of a subject is, for those whose memory does not reach back that far.
+//!
+//! A stamp is written after its entry, since the entry's place is what it says; they may even be on different servers of a
+//! Cluster. A process that dies in between leaves an entry without one. So all who read the log see to it that what they
+//! have read is stamped, and note how far that is done, so that as a rule one of them does it.
+
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use redis::streams::StreamRangeReply;
+use tower_swr_core::{FarError, LogPosition, Moment, Subject};
+
+use crate::connection::STEP_BUDGET;
+use crate::invalidation::{Log, id, position};
+use crate::lease::millis;
+use crate::reader::entry;
+use crate::script::STAMP;
+
+/// The time between two looks, and what chance adds at most, so that one node finds it done by another.
+const PAUSE: Duration = Duration::from_secs(2);
+const JITTER: Duration = Duration::from_secs(2);
+/// Entries that are seen to at a time.
+const PAGE: usize = 64;
+
+/// When this node sees to the stamps again.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    next: Moment,
+}
+
+impl Sweep {
+    pub(crate) fn new(log: &Log) -> Self {
+        Self { next: later(log) }
+    }
+
+    /// Sees to some stamps, if it is time to. True where there are more.
+    pub(crate) async fn go_on(&mut self, log: &Log) -> bool {
+        if log.link.ports().clock.now() < self.next {
+            return false;
+        }
+        // What cannot be done now is done at the next look, by whomever.
+        let has_more = log.sweep().await.unwrap_or(false);
+        if !has_more {
+            self.next = later(log);
+        }
+        has_more
+    }
+}
+
+fn later(log: &Log) -> Moment {
+    let ports = log.link.ports();
+    let pause = PAUSE + JITTER.mul_f64(ports.rng.roll());
+    ports.clock.now().after(pause)
+}
+
+impl Log {
+    /// Notes that `subject` was invalidated at `at`, unless it was later, too.
+    pub(crate) async fn stamp(&self, subject: Subject, at: LogPosition) -> Result<(), FarError> {
+        let mut script = STAMP.prepare_invoke();
+        script.key(self.names.stamp(subject));
+        script
+            .arg(at.major)
+            .arg(at.minor)
+            .arg(millis(self.keep_stamps));
+        let _: u8 = self.link.change("stamp", script).await?;
+        Ok(())
+    }
+
+    /// Where the last invalidation of `subject` is; none where nothing says so.
+    pub(crate) async fn stamp_of(&self, subject: Subject) -> Result<Option<LogPosition>, FarError> {
+        self.noted(self.names.stamp(subject)).await
+    }
+
+    /// Stamps what was read and not seen to yet. True where there is more of it.
+    async fn sweep(&self) -> Result<bool, FarError> {
+        let read = self.record.state().read;
+        let seen_to = self.noted(self.names.swept()).await?.unwrap_or_default();
+        if seen_to == read {
+            return Ok(false);
+        }
+        // A note that is ahead of the log is of another log.
+        let since = match seen_to < read {
+            true => seen_to,
+            false => LogPosition::ORIGIN,
+        };
+        let entries = self.entries(since, read).await?;
+        let ids = &entries.ids;
+        let found = ids.iter().filter_map(entry);
+        let stamps = found.filter_map(|it| Some((it.invalidation?.subject, it.position)));
+        try_join_all(stamps.map(|(subject, at)| self.stamp(subject, at))).await?;
+        let Some(last) = ids.last() else {
+            return Ok(false);
+        };
+        let mut note = redis::cmd("SET");
+        note.arg(self.names.swept()).arg(&last.id);
+        note.arg("PX").arg(millis(self.keep_stamps));
+        let step = |mut connection| async move { note.exec_async(&mut connection).await };
+        self.link.ask("SET", STEP_BUDGET, step).await?;
+        Ok(ids.len() == PAGE)
+    }
+
+    async fn entries(
+        &self,
+        after: LogPosition,
+        to: LogPosition,
+    ) -> Result<StreamRangeReply, FarError> {
+        let mut question = redis::cmd("XRANGE");
+        question.arg(self.names.log());
+        question.arg(format!("({}", id(after))).arg(id(to));
+        question.arg("COUNT").arg(PAGE);
+        let step = |mut connection| async move { question.query_async(&mut connection).await };
+        self.link.ask("XRANGE", STEP_BUDGET, step).await
+    }
+
+    async fn noted(&self, name: String) -> Result<Option<LogPosition>, FarError> {
+        let mut question = redis::cmd("GET");
+        question.arg(name);
+        let step = |mut connection| async move { question.query_async(&mut connection).await };
+        let noted: Option<String> = self.link.ask("GET", STEP_BUDGET, step).await?;
+        let unexpected = FarError::Unexpected { step: "GET" };
+        noted
+            .map(|noted| position(&noted).ok_or(unexpected))
+            .transpose()
+    }
+}
