@@ -38,7 +38,8 @@ pub trait Lease: Debug + Send + Sync + 'static {
     /// who wait. An implementation refuses a write under another primary key with [`FarError::ForeignKey`].
     ///
     /// The lease of a primary key fences the values of its variants, too: the call that finds out which variant the
-    /// answer is may write that and the index beside it.
+    /// answer is may write that and the index beside it. The lease of a variant fences that variant's value alone: anything
+    /// else beside it is refused with [`FarError::ForeignKey`], too.
     ///
     /// # Errors
     ///

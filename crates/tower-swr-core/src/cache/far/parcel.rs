@@ -18,6 +18,8 @@ pub(in crate::cache) struct Parcel<V, P> {
     far: Arc<Far>,
     codec: Arc<dyn FarCodec<V>>,
     grant: Grant,
+    /// What the lease is for.
+    of: FarKey,
     /// What the origin took.
     cost: Duration,
     kept: Vec<(Key, Slot<V>)>,
@@ -40,6 +42,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             codec,
             cache: self.cache.clone(),
             grant,
+            of: FarKey::new(self.key().borrowed()),
             cost,
             kept,
         })
@@ -69,7 +72,13 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Parcel<V, P> {
         };
         let kept = self.kept.iter();
         kept.filter_map(|(key, slot)| self.write(key, slot, stored_at))
+            .filter(|write| self.is_fenced(&write.key))
             .collect()
+    }
+
+    /// A variant's lease fences the variant alone: what leads to it was written by whoever had the primary's.
+    fn is_fenced(&self, key: &FarKey) -> bool {
+        self.of.variant_digest().is_none() || *key == self.of
     }
 
     /// Nothing where it is not for others, or too large.
