@@ -10,9 +10,9 @@ use tower_swr::HttpCache;
 
 /// Each way to purge the report.
 const PURGES: [fn(&HttpCache); 3] = [
-    |cache| cache.purge("report", &Uri::from_static("/report")),
-    |cache| cache.purge_scope("report"),
-    |cache| cache.purge_all(),
+    |cache| drop(cache.purge("report", &Uri::from_static("/report"))),
+    |cache| drop(cache.purge_scope("report")),
+    |cache| drop(cache.purge_all()),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
