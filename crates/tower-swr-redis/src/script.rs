@@ -254,64 +254,6 @@ mod tests {
     }
 
     #[test]
-    fn acquire_gives_the_mutex_to_one_who_has_seen_what_is_there() {
-        let mut on = Scripts::start();
-        let keys = ["v", "refresh"];
-        let acquire = |on: &mut Scripts, have| -> (u8, i64) {
-            on.run(&ACQUIRE, &keys, &["token", "5000", have])
-        };
-        assert_eq!(acquire(&mut on, ""), (1, 0));
-        let (outcome, left) = acquire(&mut on, "");
-        assert!(outcome == 0 && (1..=5000).contains(&left), "{left}");
-        let _: String = on.ask(&["SET", "v", "HC......version1 and more"]);
-        assert_eq!(acquire(&mut on, ""), (2, 0));
-        assert_eq!(acquire(&mut on, "version0"), (2, 0));
-        assert_eq!(acquire(&mut on, "version1").0, 0);
-        let _: u8 = on.ask(&["PERSIST", "refresh"]);
-        assert_eq!(acquire(&mut on, "version1"), (1, 0), "it would never end");
-    }
-
-    #[test]
-    fn renew_and_release_are_for_who_holds_the_token() {
-        let mut on = Scripts::start();
-        let _: String = on.ask(&["SET", "refresh", "token", "PX", "100000"]);
-        assert_eq!(on.run::<u8>(&RENEW, &["refresh"], &["other", "9"]), 0);
-        assert_eq!(on.run::<u8>(&RENEW, &["refresh"], &["token", "5000"]), 1);
-        assert!(on.ask::<i64>(&["PTTL", "refresh"]) <= 5000);
-        let release = |on: &mut Scripts, token| -> u8 {
-            on.run(&RELEASE, &["refresh"], &[token, "done", "message"])
-        };
-        assert_eq!(release(&mut on, "other"), 0);
-        assert_eq!(release(&mut on, "token"), 1);
-        assert_eq!(release(&mut on, "token"), 0);
-    }
-
-    #[test]
-    fn commit_writes_all_or_nothing() {
-        let mut on = Scripts::start();
-        let _: String = on.ask(&["SET", "refresh", "token"]);
-        let commit = |on: &mut Scripts, token| -> u8 {
-            let args = [token, "done", "message", "one", "5000", "two", "9000"];
-            on.run(&COMMIT, &["refresh", "v", "v.2"], &args)
-        };
-        assert_eq!(commit(&mut on, "other"), 0);
-        assert_eq!(on.ask::<u8>(&["EXISTS", "v", "v.2"]), 0);
-        assert_eq!(commit(&mut on, "token"), 1);
-        let values: Vec<String> = on.ask(&["MGET", "v", "v.2"]);
-        assert_eq!(values, ["one", "two"]);
-        assert!(on.ask::<i64>(&["PTTL", "v"]) <= 5000);
-        assert_eq!(commit(&mut on, "token"), 0, "once");
-    }
-
-    #[test]
-    fn purge_takes_value_and_mutex() {
-        let mut on = Scripts::start();
-        let _: String = on.ask(&["MSET", "v", "value", "refresh", "token", "other", "stays"]);
-        let _: u8 = on.run(&PURGE, &["v", "refresh"], &["done", "message"]);
-        assert_eq!(on.ask::<u8>(&["EXISTS", "v", "refresh", "other"]), 1);
-    }
-
-    #[test]
     fn stamp_never_goes_back() {
         let mut on = Scripts::start();
         for (major, minor, stamp) in [("7", "2", "7-2"), ("7", "1", "7-2"), ("10", "0", "10-0")] {
@@ -331,42 +273,6 @@ mod tests {
         }
         let (_, is_there, after): History = on.run(&HISTORY, &["inv"], &[&last, "2"]);
         assert_eq!((is_there, after.len()), (1, 2));
-    }
-
-    #[test]
-    fn a_key_is_queued_once_until_it_is_done() {
-        let mut on = Scripts::start();
-        let enqueue = |on: &mut Scripts| -> u8 {
-            let args = ["token", "5000", "10", "key", "payload"];
-            on.run(&ENQUEUE, &["pending", "s"], &args)
-        };
-        assert_eq!((enqueue(&mut on), enqueue(&mut on)), (1, 0));
-        let entry = take(&mut on);
-        let keys = ["s", "pending"];
-        let _: u8 = on.run(&DONE, &keys, &["g", &entry, "other"]);
-        assert_eq!(on.ask::<u8>(&["EXISTS", "pending"]), 1, "of another entry");
-        let _: u8 = on.run(&DONE, &keys, &["g", &entry, "token"]);
-        assert_eq!(on.ask::<u8>(&["XLEN", "s"]), 0);
-        assert_eq!(enqueue(&mut on), 1);
-    }
-
-    #[test]
-    fn what_is_put_off_comes_back_in_time_and_what_is_given_up_does_not() {
-        let mut on = Scripts::start();
-        let _: String = on.ask(&["XADD", "s", "*", "k", "key"]);
-        let entry = take(&mut on);
-        let put_off = format!("{}{}\u{1}payload", "k".repeat(16), "t".repeat(24));
-        let args = ["g", &entry, "token", "0", "5000", &put_off];
-        let retry = |on: &mut Scripts| -> u8 { on.run(&RETRY, &["s", "pending", "later"], &args) };
-        assert_eq!((retry(&mut on), retry(&mut on)), (1, 0), "once");
-        let promote = |on: &mut Scripts| -> u8 { on.run(&PROMOTE, &["later", "s"], &["10"]) };
-        assert_eq!((promote(&mut on), promote(&mut on)), (1, 0));
-        let entry = take(&mut on);
-        let args = ["g", &entry, "token", "key", "payload"];
-        let bury = |on: &mut Scripts| -> u8 { on.run(&BURY, &["s", "pending", "dead"], &args) };
-        assert_eq!((bury(&mut on), bury(&mut on)), (1, 0), "once");
-        assert_eq!(on.ask::<u8>(&["XLEN", "s"]), 0);
-        assert_eq!(on.ask::<u8>(&["XLEN", "dead"]), 1);
     }
 
     /// The entry that the group has been handed.
