@@ -274,15 +274,4 @@ mod tests {
         let (_, is_there, after): History = on.run(&HISTORY, &["inv"], &[&last, "2"]);
         assert_eq!((is_there, after.len()), (1, 2));
     }
-
-    /// The entry that the group has been handed.
-    fn take(on: &mut Scripts) -> String {
-        let mut group = redis::cmd("XGROUP");
-        group.arg(&["CREATE", "s", "g", "0", "MKSTREAM"]);
-        // It may be there.
-        let _: Result<String, _> = group.query(&mut on.connection);
-        let words = ["XREADGROUP", "GROUP", "g", "me", "STREAMS", "s", ">"];
-        let reply: redis::streams::StreamReadReply = on.ask(&words);
-        reply.keys[0].ids[0].id.clone()
-    }
 }
