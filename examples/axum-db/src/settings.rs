@@ -45,7 +45,7 @@ pub struct Settings {
     #[arg(long, env = "AXUM_DB_STALE_WHILE_REVALIDATE", value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     pub stale_while_revalidate: u32,
 
-    /// A Redis or Valkey server, to share reports with the other processes that name it: redis://[user:password@]host[:port].
+    /// A Redis or Valkey server, to share reports with the other processes that name it: `redis://[user:password@]host[:port]`.
     // The value may hold a password, which --help must not print.
     #[arg(long, env = "AXUM_DB_REDIS", hide_env_values = true, value_name = "URL", value_parser = redis)]
     pub redis: Option<Redis>,

@@ -87,7 +87,7 @@ pub struct Settings {
     #[arg(long, env = "REVERSE_PROXY_NAME", value_name = "NAME", default_value = "tower-swr", value_parser = name)]
     pub name: String,
 
-    /// A Redis or Valkey server, to share answers with the other proxies that name it: redis://[user:password@]host[:port].
+    /// A Redis or Valkey server, to share answers with the other proxies that name it: `redis://[user:password@]host[:port]`.
     // The value may hold a password, which --help must not print.
     #[arg(long, env = "REVERSE_PROXY_REDIS", hide_env_values = true, value_name = "URL", value_parser = redis)]
     pub redis: Option<Redis>,
