@@ -1,0 +1,49 @@
+//! What changes in one process is seen by all.
+
+use super::{World, post, service};
+use crate::house::{ask, get, reply, settle};
+use http::Uri;
+use tower_swr::{HttpCache, Reach};
+
+#[tokio::test]
+async fn an_unsafe_request_here_is_seen_by_the_next_request_there() {
+    let world = World::new();
+    let (one, other) = (world.house(), world.house());
+    let (here, _) = service(&one, reply(200).text("one"));
+    let (there, origin) = service(&other, reply(200).text("other"));
+    ask(&here, get("/a")).await;
+    settle().await;
+    assert_eq!(ask(&there, get("/a")).await.text(), "one");
+    assert_eq!(ask(&here, post("/a")).await.x_cache(), "BYPASS");
+    // It has been recorded when it is answered; that the log is read is a matter of the follower's turn.
+    tokio::task::yield_now().await;
+    let next = ask(&there, get("/a")).await;
+    assert_eq!((next.x_cache(), next.text()), ("MISS", "other"));
+    assert_eq!(origin.calls(), 1);
+    settle().await;
+    let here_too = ask(&here, get("/a")).await;
+    assert_eq!((here_too.x_cache(), here_too.text()), ("HIT", "other"));
+}
+
+#[tokio::test]
+async fn every_purge_reaches_the_other_process() {
+    type Purge = fn(&HttpCache) -> tower_swr::Purged;
+    let purges: [Purge; 4] = [
+        |cache| cache.purge("s", &Uri::from_static("/a")),
+        |cache| cache.purge_scope("s"),
+        |cache| cache.purge_tag("x"),
+        HttpCache::purge_all,
+    ];
+    for purge in purges {
+        let world = World::new();
+        let (one, other) = (world.house(), world.house());
+        let (here, _) = service(&one, reply(200).with("cache-tag", "x").text("one"));
+        let (there, _) = service(&other, reply(200).with("cache-tag", "x").text("other"));
+        ask(&here, get("/a")).await;
+        settle().await;
+        assert_eq!(ask(&there, get("/a")).await.text(), "one");
+        assert_eq!(purge(&one.cache).await, Reach::Done);
+        settle().await;
+        assert_eq!(ask(&there, get("/a")).await.text(), "other");
+    }
+}
