@@ -4,16 +4,21 @@ use tokio::net::TcpStream;
 
 use crate::support::{Gate, House, Step, kept, until, within};
 
-#[tokio::test]
-async fn what_is_under_way_is_answered_and_nothing_new_begins() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let mut house = House::before(move |_, _| {
-        let mut script = vec![Step::Wait(held.clone())];
+/// An origin that answers when the gate is opened.
+async fn behind(gate: &Gate) -> House {
+    let gate = gate.clone();
+    House::before(move |_, _| {
+        let mut script = vec![Step::Wait(gate.clone())];
         script.extend(kept("max-age=60", "hello"));
         script
     })
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn what_is_under_way_is_answered_and_nothing_new_begins() {
+    let gate = Gate::default();
+    let mut house = behind(&gate).await;
     let mut idle = house.connect().await;
     let mut wire = house.connect().await;
     wire.begin("GET /", "").await;
@@ -53,13 +58,7 @@ async fn a_client_that_never_finishes_is_cut_at_the_deadline() {
 #[tokio::test]
 async fn a_call_that_nobody_waits_for_any_more_is_finished() {
     let gate = Gate::default();
-    let held = gate.clone();
-    let mut house = House::before(move |_, _| {
-        let mut script = vec![Step::Wait(held.clone())];
-        script.extend(kept("max-age=60", "hello"));
-        script
-    })
-    .await;
+    let mut house = behind(&gate).await;
     let mut wire = house.connect().await;
     wire.begin("GET /", "").await;
     house.origin.reached(1).await;
