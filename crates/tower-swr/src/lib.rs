@@ -56,6 +56,7 @@ mod origin;
 mod place;
 mod policy;
 mod problem;
+mod prototype;
 mod query;
 mod question;
 mod ranges;

@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 
 use crate::body::CacheBody;
 use crate::conditions::{Conditions, Outcome};
+use crate::policy::has_content;
 use crate::ranges::{self, Ranges};
 use crate::response::StoredResponse;
 
@@ -117,11 +118,7 @@ pub(crate) fn without_body<B>(
     mut response: Response<CacheBody<B>>,
     length: usize,
 ) -> Response<CacheBody<B>> {
-    // RFC 9110 section 8.6: no length where there can be no content, and that of a whole one elsewhere.
-    let has_content = !matches!(
-        response.status(),
-        StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-    );
+    let has_content = has_content(response.status());
     let fields = response.headers_mut();
     if has_content && !fields.contains_key(CONTENT_LENGTH) {
         fields.insert(CONTENT_LENGTH, HeaderValue::from(length));

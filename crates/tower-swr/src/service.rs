@@ -17,6 +17,7 @@ use crate::exchange::Exchange;
 use crate::future::ResponseFuture;
 use crate::key::{self, Target};
 use crate::policy::RequestControl;
+use crate::prototype::Prototype;
 use crate::question::{self, Asked, Question};
 use crate::request::{self, Bypass};
 use crate::response::Held;
@@ -28,17 +29,26 @@ use crate::via;
 ///
 /// It is always ready. The inner service is asked whether it is only when it is about to be called, on a clone of its
 /// own: a hit waits for nobody, and tower's contract between `poll_ready` and `call` is kept.
-#[derive(Clone)]
 pub struct CacheService<S> {
-    inner: S,
+    inner: Prototype<S>,
     route: Arc<Route>,
 }
 
 impl<S> CacheService<S> {
     pub(crate) fn new(inner: S, route: Route) -> Self {
         Self {
-            inner,
+            inner: Prototype::new(inner),
             route: Arc::new(route),
+        }
+    }
+}
+
+// Written by hand: a derived one would ask for `S: Clone`, and a clone is made for each request by many a router.
+impl<S> Clone for CacheService<S> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            route: Arc::clone(&self.route),
         }
     }
 }
@@ -166,7 +176,7 @@ impl<S> CacheService<S> {
         A: Send + 'static,
         B: Send + 'static,
     {
-        let service = self.inner.clone();
+        let service = self.inner.service();
         ResponseFuture::pending(Box::pin(async move {
             let response = call(service, request, || ()).await?;
             Ok(response.map(CacheBody::passed))
@@ -184,7 +194,7 @@ impl<S> CacheService<S> {
         B: Send + 'static,
     {
         self.route.scope.bypassed(reason);
-        let (route, service) = (Arc::clone(&self.route), self.inner.clone());
+        let (route, service) = (Arc::clone(&self.route), self.inner.service());
         via::note(&route.scope, request.extensions_mut());
         let target = (!request.method().is_safe()).then(|| Target::of(&request, &route.scope));
         ResponseFuture::pending(Box::pin(async move {

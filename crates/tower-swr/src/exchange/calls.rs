@@ -46,7 +46,7 @@ pub(super) type Fallback = Option<Arc<Entry<Held>>>;
 
 impl<S, A, B> Exchange<S, A>
 where
-    S: Service<Request<A>, Response = Response<B>> + Send + 'static,
+    S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError> + Send + 'static,
     A: Body + Send + 'static,
@@ -140,7 +140,8 @@ where
         request::hide(self.request.headers_mut(), settings);
         key::strip_query(&mut self.request, &settings.query);
         via::note(&self.route.scope, self.request.extensions_mut());
-        (self.route, self.service, self.question, self.request)
+        let service = self.service.service();
+        (self.route, service, self.question, self.request)
     }
 
     /// What a call takes on behalf of all who wait for `fill`. Only now are the fields taken away that it may not see:
@@ -160,7 +161,7 @@ where
         via::note(&self.route.scope, self.request.extensions_mut());
         Errand {
             route: self.route,
-            service: self.service,
+            service: self.service.service(),
             request: self.request,
             question: self.question,
             old,

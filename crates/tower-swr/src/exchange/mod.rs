@@ -19,6 +19,7 @@ use self::calls::Call;
 use crate::body::{BoxError, CacheBody};
 use crate::policy::RequestControl;
 use crate::problem::Problem;
+use crate::prototype::Prototype;
 use crate::question::Question;
 use crate::request;
 use crate::response::{Held, Partial};
@@ -28,7 +29,7 @@ use crate::stats::Verb;
 /// A request, and all that it takes to answer it.
 pub(crate) struct Exchange<S, A> {
     route: Arc<Route>,
-    service: S,
+    service: Prototype<S>,
     request: Request<A>,
     question: Question,
     /// How often it was given back by a call that another process had made unnecessary.
@@ -45,13 +46,10 @@ type Flying = Waiting<Held, Partial>;
 impl<S, A> Exchange<S, A> {
     pub(crate) fn new(
         route: &Arc<Route>,
-        service: &S,
+        service: &Prototype<S>,
         request: Request<A>,
         question: Question,
-    ) -> Box<Self>
-    where
-        S: Clone,
-    {
+    ) -> Box<Self> {
         Box::new(Self {
             route: Arc::clone(route),
             service: service.clone(),
@@ -64,7 +62,7 @@ impl<S, A> Exchange<S, A> {
 
 impl<S, A, B> Exchange<S, A>
 where
-    S: Service<Request<A>, Response = Response<B>> + Send + 'static,
+    S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError> + Send + 'static,
     A: Body + Send + 'static,

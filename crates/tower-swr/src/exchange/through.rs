@@ -41,7 +41,7 @@ impl<S, A> Drop for Unasked<S, A> {
 
 impl<S, A, B> Exchange<S, A>
 where
-    S: Service<Request<A>, Response = Response<B>> + Send + 'static,
+    S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError> + Send + 'static,
     A: Body + Send + 'static,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{AGE, CACHE_CONTROL, DATE, ETAG, HeaderName, HeaderValue, VARY};
+use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, DATE, ETAG, HeaderName, HeaderValue, VARY};
 use http::{HeaderMap, StatusCode};
 use tower_swr_core::{Lifetime, Moment};
 
@@ -155,15 +155,20 @@ impl Head {
         fields
     }
 
-    /// Adds what is said of a `body`, once it is there: an `ETag` of the layer's own, where one is wanted.
+    /// Adds what is said of a `body`, once it is there: its length, and an `ETag` of the layer's own, where one is wanted.
+    ///
+    /// Whoever sends the answer would add the length itself, and the table of its fields would grow for that each time.
     pub(crate) fn describe(&mut self, body: &[u8]) {
+        if policy::has_content(self.status) && !self.fields.contains_key(CONTENT_LENGTH) {
+            insert_text(&mut self.fields, CONTENT_LENGTH, body.len().to_string());
+        }
         if self.own_etag {
             let digest = blake3::hash(body);
             let etag = format!("\"{}\"", &digest.to_hex()[..32]);
             insert_text(&mut self.fields, ETAG, etag);
-            let policy = self.policy.as_deref().map_or(0, CachePolicy::weight);
-            self.weight = weight(&self.fields) + policy;
         }
+        let policy = self.policy.as_deref().map_or(0, CachePolicy::weight);
+        self.weight = weight(&self.fields) + policy;
     }
 
     pub(crate) fn age(&self, now: Moment) -> Duration {

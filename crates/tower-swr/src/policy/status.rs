@@ -47,6 +47,12 @@ pub(super) fn is_partial(status: StatusCode) -> bool {
         )
 }
 
+/// Whether an answer of `status` may say the length of its body (RFC 9110 section 8.6): not where it never has one.
+pub(crate) fn has_content(status: StatusCode) -> bool {
+    !status.is_informational()
+        && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

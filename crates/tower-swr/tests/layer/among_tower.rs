@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 use std::future::{Pending, Ready, pending, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use crate::house::{
@@ -43,6 +45,36 @@ impl Service<Request<Body>> for Strict {
             std::mem::take(&mut self.ready),
             "called before it was ready"
         );
+        self.origin.call(request)
+    }
+}
+
+/// Counts its clones, which of a route of axum are several allocations each.
+struct Counted {
+    origin: Origin,
+    clones: Arc<AtomicUsize>,
+}
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.clones.fetch_add(1, Ordering::Relaxed);
+        Self {
+            origin: self.origin.clone(),
+            clones: Arc::clone(&self.clones),
+        }
+    }
+}
+
+impl Service<Request<Body>> for Counted {
+    type Response = Response<Body>;
+    type Error = tower_swr::BoxError;
+    type Future = <Origin as Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.origin.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
         self.origin.call(request)
     }
 }
@@ -242,4 +274,19 @@ async fn a_service_and_a_body_that_are_not_sync_are_served() {
         let answer = start(&service, get("/")).await.await.expect("an answer");
         assert_eq!((answer.x_cache(), answer.text()), (word, "unshared"));
     }
+}
+
+/// A router clones its routes for each request: that, a wait and a hit cost nothing of the inner service.
+#[tokio::test]
+async fn the_inner_service_is_cloned_once_for_each_call_of_it() {
+    let (house, clones) = (House::new(), Arc::<AtomicUsize>::default());
+    let service = house.layer().layer(Counted {
+        origin: Origin::always(reply(200)),
+        clones: Arc::clone(&clones),
+    });
+    let waiting = start_all(&service.clone(), (0..100).map(|_| get("/"))).await;
+    settle().await;
+    assert_eq!(answers(waiting).await.len(), 100);
+    assert_eq!(ask(&service.clone(), get("/")).await.x_cache(), "HIT");
+    assert_eq!(clones.load(Ordering::Relaxed), 1);
 }

@@ -131,6 +131,20 @@ async fn a_length_that_the_handler_states_stays() {
     }
 }
 
+/// So that whoever sends it need not add it to each of a thousand answers.
+#[tokio::test]
+async fn what_is_kept_says_how_long_it_is() {
+    let (_, hit, _) = burst(reply(200).text("12345")).await;
+    assert_eq!(
+        (hit.x_cache(), hit.lines("content-length")),
+        ("HIT", vec!["5"])
+    );
+    let nothing = said(204, "max-age=60").text("");
+    let (_, hit, _) = burst(nothing).await;
+    assert_eq!((hit.status.as_u16(), hit.x_cache()), (204, "HIT"));
+    assert!(hit.lines("content-length").is_empty());
+}
+
 #[tokio::test]
 async fn a_length_that_is_none_is_the_clients_own() {
     let malformed: [&[&str]; 6] = [&["5", "6"], &["5, 6"], &["+5"], &["abc"], &[""], &["5", ""]];
