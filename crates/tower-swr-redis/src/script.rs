@@ -8,8 +8,37 @@ use std::sync::LazyLock;
 use redis::Script;
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)*) => {
         $($(#[$doc])* pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new($text));)*
+    };
+}
+
+/// KEYS stream, pending. ARGV group, entry, worker, deliveries, token. Ends the script with 0 where the worker no longer holds
+/// the entry. Takes it out of the stream otherwise, and tells in `is_pending` whether the key counts as pending by it.
+macro_rules! let_go {
+    () => {
+        r"
+        local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)[1]
+        if type(held) ~= 'table' or held[2] ~= ARGV[3] or held[4] ~= tonumber(ARGV[4]) then
+            return 0
+        end
+        redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+        redis.call('XDEL', KEYS[1], ARGV[2])
+        local pending = redis.call('GET', KEYS[2])
+        local is_pending = pending and string.sub(pending, 1, #ARGV[5]) == ARGV[5]
+    "
+    };
+}
+
+/// What follows `let_go!` where the key is worked on no more.
+macro_rules! no_longer_pending {
+    () => {
+        r"
+        if is_pending then
+            redis.call('DEL', KEYS[2])
+        end
+        return 1
+    "
     };
 }
 
@@ -143,54 +172,24 @@ scripts! {
     /// KEYS stream, pending. ARGV group, entry, worker, deliveries, token. The entry is gone, and so is what says that it is
     /// pending, if it says that of this entry; and 1. Whoever no longer holds the entry changes nothing, and 0: it is
     /// another's now, or was handed to the same worker again.
-    DONE = r"
-        local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)[1]
-        if type(held) ~= 'table' or held[2] ~= ARGV[3] or held[4] ~= tonumber(ARGV[4]) then
-            return 0
-        end
-        redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-        redis.call('XDEL', KEYS[1], ARGV[2])
-        local pending = redis.call('GET', KEYS[2])
-        if pending and string.sub(pending, 1, #ARGV[5]) == ARGV[5] then
-            redis.call('DEL', KEYS[2])
-        end
-        return 1
-    ";
+    DONE = concat!(let_go!(), no_longer_pending!());
 
     /// KEYS stream, pending, set of those put off. ARGV as of `DONE`, ms to wait, ms to be pending, what to put off.
     /// Whoever still holds the entry puts it off; who does not changes nothing, and 0.
-    RETRY = r"
-        local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)[1]
-        if type(held) ~= 'table' or held[2] ~= ARGV[3] or held[4] ~= tonumber(ARGV[4]) then
-            return 0
-        end
-        redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-        redis.call('XDEL', KEYS[1], ARGV[2])
+    RETRY = concat!(let_go!(), r"
         local now = redis.call('TIME')
         redis.call('ZADD', KEYS[3], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[6], ARGV[8])
-        local pending = redis.call('GET', KEYS[2])
-        if pending and string.sub(pending, 1, #ARGV[5]) == ARGV[5] then
+        if is_pending then
             redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[7])
         end
         return 1
-    ";
+    ");
 
     /// KEYS stream, pending, dead letters. ARGV as of `DONE`, key, payload. The entry is among the dead, a thousand of which
     /// are kept; 0 where somebody else holds it.
-    BURY = r"
-        local held = redis.pcall('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)[1]
-        if type(held) ~= 'table' or held[2] ~= ARGV[3] or held[4] ~= tonumber(ARGV[4]) then
-            return 0
-        end
-        redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
-        redis.call('XDEL', KEYS[1], ARGV[2])
+    BURY = concat!(let_go!(), r"
         redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'k', ARGV[6], 'p', ARGV[7])
-        local pending = redis.call('GET', KEYS[2])
-        if pending and string.sub(pending, 1, #ARGV[5]) == ARGV[5] then
-            redis.call('DEL', KEYS[2])
-        end
-        return 1
-    ";
+    ", no_longer_pending!());
 
     /// KEYS set of those put off, stream. ARGV most entries. Up to a hundred whose time has come are back in line; how many.
     /// What is put off is the key in 16 bytes, the token in 24, the attempts in one, and the payload. What is shorter is none
@@ -213,65 +212,5 @@ scripts! {
 #[path = "../tests/redis/support/server.rs"]
 mod server;
 
-/// Each script does what its line says.
 #[cfg(test)]
-mod tests {
-    use super::server::Server;
-    use super::*;
-    use redis::{Connection, FromRedisValue};
-
-    struct Scripts {
-        _server: Server,
-        connection: Connection,
-    }
-
-    impl Scripts {
-        fn start() -> Self {
-            let server = Server::start();
-            let client = redis::Client::open(server.url()).unwrap();
-            Self {
-                connection: client.get_connection().unwrap(),
-                _server: server,
-            }
-        }
-
-        fn run<T: FromRedisValue>(&mut self, script: &Script, keys: &[&str], args: &[&str]) -> T {
-            let mut script = script.prepare_invoke();
-            for key in keys {
-                script.key(*key);
-            }
-            for arg in args {
-                script.arg(*arg);
-            }
-            script.invoke(&mut self.connection).unwrap()
-        }
-
-        fn ask<T: FromRedisValue>(&mut self, words: &[&str]) -> T {
-            let mut question = redis::cmd(words[0]);
-            question.arg(&words[1..]);
-            question.query(&mut self.connection).unwrap()
-        }
-    }
-
-    #[test]
-    fn stamp_never_goes_back() {
-        let mut on = Scripts::start();
-        for (major, minor, stamp) in [("7", "2", "7-2"), ("7", "1", "7-2"), ("10", "0", "10-0")] {
-            let _: u8 = on.run(&STAMP, &["stamp"], &[major, minor, "5000"]);
-            assert_eq!(on.ask::<String>(&["GET", "stamp"]), stamp);
-        }
-    }
-
-    #[test]
-    fn history_tells_what_came_after_a_position_that_is_there() {
-        type History = (String, u8, Vec<redis::Value>);
-        let mut on = Scripts::start();
-        let (last, is_there, _): History = on.run(&HISTORY, &["inv"], &["0-0", "9"]);
-        assert_eq!(is_there, 0);
-        for _ in 0..3 {
-            let _: String = on.ask(&["XADD", "inv", "*", "s", "subject"]);
-        }
-        let (_, is_there, after): History = on.run(&HISTORY, &["inv"], &[&last, "2"]);
-        assert_eq!((is_there, after.len()), (1, 2));
-    }
-}
+mod tests;

@@ -275,27 +275,38 @@ fn no_test_is_ignored() {
     assert_none(&ignored);
 }
 
-/// A row of docs/http.md names, in its last column, the tests that show what it says.
+/// Tables whose rows name, in their last column, the tests that show what they say; and how their headings begin.
+const SHOWN: &[(&str, &str)] = &[
+    ("docs/http.md", "| Rule |"),
+    ("docs/distributed.md", "| Fault |"),
+];
+
 #[test]
-fn every_rule_of_http_is_shown_by_a_test() {
-    let folders = ["crates", "tests"].map(|folder| root().join(folder));
+fn every_row_that_promises_something_is_shown_by_a_test() {
+    let folders = ["crates", "examples", "tests"].map(|folder| root().join(folder));
     let files = folders.iter().flat_map(|folder| rust_files(folder));
     let code: String = files
         .map(|file| std::fs::read_to_string(file).expect("a source file"))
         .collect();
-    let table = std::fs::read_to_string(root().join("docs/http.md")).expect("the table");
-    let rows = table.lines().filter(|line| line.starts_with("| "));
-    let rows = rows.filter(|line| !line.starts_with("| Rule |"));
-    let broken: Vec<String> = rows
-        .filter_map(|row| {
-            let column = row.trim_end_matches([' ', '|']).rsplit('|').next()?;
-            let mut tests = column.split('`').skip(1).step_by(2).peekable();
-            let is_shown =
-                tests.peek().is_some() && tests.all(|test| code.contains(&format!("fn {test}()")));
-            (!is_shown).then(|| row.to_owned())
-        })
-        .collect();
+    let mut broken = Vec::new();
+    for (path, heading) in SHOWN {
+        let table = std::fs::read_to_string(root().join(path)).expect("the table");
+        let rows: Vec<_> = table
+            .lines()
+            .filter(|line| line.starts_with("| ") && !line.starts_with(heading))
+            .collect();
+        assert!(!rows.is_empty(), "{path} has no rows");
+        let unshown = rows.into_iter().filter(|row| !is_shown(row, &code));
+        broken.extend(unshown.map(|row| format!("{path}: {row}")));
+    }
     assert_none(&broken);
+}
+
+fn is_shown(row: &str, code: &str) -> bool {
+    let row = row.trim_end_matches([' ', '|']);
+    let (_, column) = row.rsplit_once('|').expect("a row has columns");
+    let mut tests = column.split('`').skip(1).step_by(2).peekable();
+    tests.peek().is_some() && tests.all(|test| code.contains(&format!("fn {test}(")))
 }
 
 #[test]

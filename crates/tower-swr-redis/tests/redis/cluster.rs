@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Cluster, body, commit, connected, eventually, hear, in_time, key, lead, pass, purge, ready,
+    Cluster, body, commit, connected, eventually, hear, hear_of, in_time, key, lead, pass, purge,
+    ready,
 };
 use tower_swr_core::testing::{
     LeaseSpan, far_store_contract, lease_contract, log_contract, remote_queue_contract,
 };
 use tower_swr_core::{
-    Acquired, Committed, Enqueued, FarKey, FarLog, FarStore, LogEvent, Recorded, RemoteJob,
-    RemoteRefreshes,
+    Acquired, Committed, Enqueued, FarKey, FarLog, FarStore, Recorded, RemoteJob, RemoteRefreshes,
 };
 use tower_swr_redis::Redis;
 
@@ -118,16 +118,7 @@ async fn what_is_invalidated_while_the_master_of_the_log_is_dead_is_sent_to_the_
     })
     .await;
     assert_eq!(here.invalidate(purge("/a")).await, Recorded::Queued);
-    let told = async {
-        loop {
-            match told.next().await {
-                // A new master may have missed the end of the old one's log: then everything counts as invalidated.
-                LogEvent::Invalidated { invalidation, .. } if invalidation == purge("/a") => return,
-                _ => {}
-            }
-        }
-    };
-    in_time("the purge is heard of", told).await;
+    hear_of(&mut *told, purge("/a")).await;
     eventually("nothing is queued", async || {
         here.status().queued_invalidations == 0
     })

@@ -10,7 +10,10 @@ use tower_swr_redis::Redis;
 
 #[tokio::test]
 async fn the_store_keeps_the_contract() {
-    let server = Server::start();
+    store(&Server::start()).await;
+}
+
+async fn store(server: &Server) {
     let (one, other) = (
         connected(&server.url()).await,
         connected(&server.url()).await,
@@ -20,7 +23,10 @@ async fn the_store_keeps_the_contract() {
 
 #[tokio::test]
 async fn leases_keep_the_contract() {
-    let server = Server::start();
+    leases(&Server::start()).await;
+}
+
+async fn leases(server: &Server) {
     let span = LeaseSpan {
         ttl: Duration::from_secs(1),
         longest: Duration::from_secs(5),
@@ -37,7 +43,10 @@ async fn leases_keep_the_contract() {
 
 #[tokio::test]
 async fn the_log_keeps_the_contract() {
-    let server = Server::start();
+    log(&Server::start()).await;
+}
+
+async fn log(server: &Server) {
     let (one, other) = (
         connected(&server.url()).await,
         connected(&server.url()).await,
@@ -47,10 +56,28 @@ async fn the_log_keeps_the_contract() {
 
 #[tokio::test]
 async fn the_queue_keeps_the_contract() {
-    let server = Server::start();
+    queue(&Server::start()).await;
+}
+
+async fn queue(server: &Server) {
     let (one, other) = (
         connected(&server.url()).await,
         connected(&server.url()).await,
     );
     remote_queue_contract([&one, &other], pass).await;
+}
+
+/// Where a Valkey is installed: Redis is what is promised, and what all other tests start.
+#[tokio::test]
+async fn valkey_keeps_all_contracts_where_it_is_installed() {
+    let Some(server) = Server::start_valkey() else {
+        return println!("NOT SHOWN: there is no valkey-server on the PATH nor in VALKEY_SERVER");
+    };
+    store(&server).await;
+    let _: String = server.ask(&["FLUSHALL"]);
+    leases(&server).await;
+    let _: String = server.ask(&["FLUSHALL"]);
+    log(&server).await;
+    let _: String = server.ask(&["FLUSHALL"]);
+    queue(&server).await;
 }

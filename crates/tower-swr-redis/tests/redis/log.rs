@@ -1,156 +1,31 @@
-//! What was invalidated while a node was away.
+//! What was invalidated before a node was there, and what is noted beside the log.
 
 use std::time::Duration;
 
-use crate::support::{
-    Proxy, Server, body, commit, connected, eventually, hear, hear_news, key, lead, purge, ready,
-};
+use crate::support::{Proxy, Server, connected, eventually, hear, hear_news, key, purge, ready};
 use tower_swr_core::{
-    Committed, FarLog, FarStore, Invalidation, LogEvent, LogFollower, LogPosition, Recorded,
-    Subject,
+    FarLog, FarStore, Invalidation, LogEvent, LogFollower, LogPosition, Recorded, Subject,
 };
 use tower_swr_redis::Redis;
 
-async fn news(redis: &Redis) -> Box<dyn LogFollower> {
+pub(crate) async fn news(redis: &Redis) -> Box<dyn LogFollower> {
     let mut news = redis.follow();
     assert_eq!(hear(&mut *news).await, LogEvent::Replayed);
     news
 }
 
-fn scope(name: &str) -> Invalidation {
+pub(crate) fn scope(name: &str) -> Invalidation {
     Invalidation {
         subject: Subject::scope(name),
         source: 1,
     }
 }
 
-async fn done(redis: &Redis, invalidation: Invalidation) -> LogPosition {
+pub(crate) async fn done(redis: &Redis, invalidation: Invalidation) -> LogPosition {
     match redis.invalidate(invalidation).await {
         Recorded::Done(at) => at,
         Recorded::Queued => panic!("the server is there"),
     }
-}
-
-#[tokio::test]
-async fn a_gap_is_read_again() {
-    let server = Server::start();
-    let proxy = Proxy::to(server.port).await;
-    let (here, there) = (
-        connected(&server.url()).await,
-        connected(&proxy.url()).await,
-    );
-    let mut told = news(&there).await;
-    done(&here, scope("before")).await;
-    hear(&mut *told).await;
-    let born = there.position();
-    proxy.cut();
-    assert_eq!(hear(&mut *told).await, LogEvent::Suspect);
-    let mut missed = Vec::new();
-    for name in ["a", "b", "c"] {
-        missed.push((scope(name), done(&here, scope(name)).await));
-    }
-    assert!(!there.status().log.is_up());
-    proxy.heal();
-    for (invalidation, position) in missed {
-        let expected = LogEvent::Invalidated {
-            invalidation,
-            position,
-        };
-        assert_eq!(hear(&mut *told).await, expected);
-    }
-    assert_eq!(hear(&mut *told).await, LogEvent::Replayed);
-    let admitted = there.admits(born, &[Subject::scope("b")]).await;
-    assert_eq!(admitted, Ok(false));
-}
-
-#[tokio::test]
-async fn a_gap_that_was_trimmed_loses_the_history() {
-    a_gap_that_cannot_be_told(&["XTRIM", "swr:inv", "MAXLEN", "0"]).await;
-}
-
-#[tokio::test]
-async fn a_log_that_was_evicted_loses_the_history() {
-    a_gap_that_cannot_be_told(&["DEL", "swr:inv"]).await;
-}
-
-async fn a_gap_that_cannot_be_told(lose: &[&str]) {
-    let server = Server::start();
-    let proxy = Proxy::to(server.port).await;
-    let (here, there) = (
-        connected(&server.url()).await,
-        connected(&proxy.url()).await,
-    );
-    let mut told = news(&there).await;
-    done(&here, scope("before")).await;
-    hear(&mut *told).await;
-    let born = there.position();
-    proxy.cut();
-    assert_eq!(hear(&mut *told).await, LogEvent::Suspect);
-    done(&here, scope("missed")).await;
-    let _: u64 = server.ask(lose);
-    proxy.heal();
-    assert_eq!(hear(&mut *told).await, LogEvent::HistoryLost);
-    ready(&there).await;
-    // What is no longer in the log is still noted beside it.
-    let subjects = ["missed", "other"].map(Subject::scope);
-    let admitted = there.admits(born, &subjects[..1]).await;
-    assert_eq!(admitted, Ok(false));
-    assert_eq!(there.admits(born, &subjects[1..]).await, Ok(true));
-    let position = done(&here, scope("later")).await;
-    let expected = LogEvent::Invalidated {
-        invalidation: scope("later"),
-        position,
-    };
-    assert_eq!(hear_news(&mut *told).await, expected);
-}
-
-#[tokio::test]
-async fn a_server_that_forgot_everything_loses_the_history() {
-    let mut server = Server::start();
-    let redis = connected(&server.url()).await;
-    let mut told = news(&redis).await;
-    server.kill();
-    assert_eq!(hear(&mut *told).await, LogEvent::Suspect);
-    server.restart();
-    assert_eq!(hear(&mut *told).await, LogEvent::HistoryLost);
-    done(&redis, scope("a")).await;
-    let event = hear_news(&mut *told).await;
-    assert!(matches!(event, LogEvent::Invalidated { .. }));
-}
-
-#[tokio::test]
-async fn what_could_not_be_recorded_is_sent_when_the_server_is_back() {
-    let server = Server::start();
-    let proxy = Proxy::to(server.port).await;
-    let (here, there) = (
-        connected(&proxy.url()).await,
-        connected(&server.url()).await,
-    );
-    let mut told = news(&there).await;
-    proxy.cut();
-    eventually("the loss is noticed", async || {
-        here.get(&key("/a")).await.is_err()
-    })
-    .await;
-    for path in ["/a", "/b", "/a"] {
-        assert_eq!(here.invalidate(purge(path)).await, Recorded::Queued);
-    }
-    assert_eq!(here.status().queued_invalidations, 2);
-    let subject = [purge("/a").subject];
-    assert_eq!(here.admits(here.position(), &subject).await, Ok(false));
-    proxy.heal();
-    for path in ["/b", "/a"] {
-        let event = hear_news(&mut *told).await;
-        let LogEvent::Invalidated { invalidation, .. } = event else {
-            panic!("a purge of {path}, not {event:?}");
-        };
-        assert_eq!(invalidation, purge(path));
-    }
-    eventually("nothing is queued", async || {
-        here.status().queued_invalidations == 0
-    })
-    .await;
-    assert_eq!(here.admits(here.position(), &subject).await, Ok(true));
 }
 
 #[tokio::test]
@@ -287,53 +162,4 @@ async fn a_stamp_that_may_have_been_evicted_admits_nothing_older_than_the_log() 
         assert_eq!(later.admits(born, &none).await, Ok(!may_evict), "{policy}");
         assert_eq!(later.admits(last, &none).await, Ok(true));
     }
-}
-
-#[tokio::test]
-async fn a_purge_that_a_restored_server_forgot_is_recorded_again() {
-    forgotten_by_a_restart(false).await;
-}
-
-#[tokio::test]
-async fn a_purge_that_a_restored_server_forgot_is_recorded_again_behind_what_came_since() {
-    forgotten_by_a_restart(true).await;
-}
-
-async fn forgotten_by_a_restart(others_are_faster: bool) {
-    let mut server = Server::start();
-    let proxy = Proxy::to(server.port).await;
-    let here = connected(&proxy.url()).await;
-    let key = key("/a");
-    let born = here.position();
-    let lease = lead(&here, &key, None).await;
-    assert_eq!(commit(lease, &key, "old").await, Ok(Committed::Stored));
-    done(&here, scope("kept")).await;
-    let _: String = server.ask(&["SAVE"]);
-    done(&here, purge("/a")).await;
-    proxy.cut();
-    server.kill();
-    server.restart();
-    if others_are_faster {
-        let other = connected(&server.url()).await;
-        assert_eq!(body(&other, &key).await.as_deref(), Some("old"));
-        done(&other, scope("since")).await;
-    }
-    proxy.heal();
-    eventually("it is purged again", async || {
-        body_if_answered(&here, &key).await == Some(None)
-    })
-    .await;
-    eventually("nothing is queued", async || {
-        here.status().queued_invalidations == 0
-    })
-    .await;
-    let later = connected(&server.url()).await;
-    let subjects = [purge("/a").subject, Subject::All];
-    assert_eq!(later.admits(born, &subjects[..1]).await, Ok(false));
-    assert_eq!(later.admits(born, &subjects[1..]).await, Ok(true));
-}
-
-async fn body_if_answered(redis: &Redis, key: &tower_swr_core::FarKey) -> Option<Option<()>> {
-    let found = redis.get(key).await.ok()?;
-    Some(found.map(drop))
 }

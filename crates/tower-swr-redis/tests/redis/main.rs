@@ -9,6 +9,7 @@
 mod cluster;
 mod connection;
 mod contracts;
+mod gaps;
 mod leases;
 mod log;
 mod queue;

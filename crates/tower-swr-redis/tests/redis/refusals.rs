@@ -10,7 +10,7 @@ use crate::support::{
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tower_swr_core::{
-    Committed, Enqueued, FarError, FarHealth, FarLog, FarStore, Recorded, RemoteJob,
+    Acquired, Committed, Enqueued, FarError, FarHealth, FarLog, FarStore, Recorded, RemoteJob,
     RemoteRefreshes,
 };
 use tower_swr_redis::Redis;
@@ -32,6 +32,37 @@ async fn a_full_server_refuses_and_is_used_again_once_it_has_room() {
     let lease = lead(&redis, &key, None).await;
     assert_eq!(commit(lease, &key, "value").await, Ok(Committed::Stored));
     assert_eq!(redis.health(), FarHealth::Up);
+}
+
+#[tokio::test]
+async fn a_server_that_fills_up_refuses_what_is_one_too_many_and_keeps_the_rest() {
+    let limits = ["--maxmemory", "2mb", "--maxmemory-policy", "noeviction"];
+    let server = Server::start_with(&limits);
+    let redis = connected(&server.url()).await;
+    let large = "x".repeat(64 << 10);
+    let mut kept = 0;
+    let refused = loop {
+        let key = key(&format!("/{kept}"));
+        let outcome = match redis.acquire(&key, None).await {
+            Ok(Acquired::Lead(lease)) => commit(lease, &key, &large).await.map(drop),
+            Ok(Acquired::Newer) => Ok(()),
+            Ok(Acquired::Wait(_)) => panic!("nobody else leads"),
+            Err(reason) => Err(reason),
+        };
+        match outcome {
+            Ok(()) => kept += 1,
+            // A busy machine may be slower than a budget.
+            Err(FarError::TimedOut { .. } | FarError::Unavailable) => {}
+            Err(reason) => break reason,
+        }
+    };
+    assert_eq!(refused, FarError::OutOfMemory);
+    assert!(kept > 3, "{kept}");
+    assert!(redis.status().failed_steps >= 1, "it is counted");
+    for number in 0..kept {
+        let found = body(&redis, &key(&format!("/{number}"))).await;
+        assert_eq!(found.as_deref(), Some(&*large), "{number}");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,9 @@
 //! A master, its replica, and three who watch them.
 
 use crate::support::{
-    Server, body, commit, connected, eventually, hear, in_time, key, lead, purge, ready,
+    Server, body, commit, connected, eventually, hear, hear_of, in_time, key, lead, purge, ready,
 };
-use tower_swr_core::{Committed, FarError, FarLog, FarStore, LogEvent, Recorded};
+use tower_swr_core::{Committed, FarError, FarLog, FarStore, Recorded};
 use tower_swr_redis::Redis;
 
 struct Watched {
@@ -65,15 +65,7 @@ async fn the_next_master_is_found_and_hears_what_was_invalidated_meanwhile() {
     })
     .await;
     assert_eq!(here.invalidate(purge("/a")).await, Recorded::Queued);
-    let told = async {
-        loop {
-            match told.next().await {
-                LogEvent::Invalidated { invalidation, .. } if invalidation == purge("/a") => return,
-                _ => {}
-            }
-        }
-    };
-    in_time("the purge is heard of", told).await;
+    hear_of(&mut *told, purge("/a")).await;
     ready(&here).await;
     assert_eq!(body(&here, &key).await, None, "it was purged");
     let lease = lead(&here, &key, None).await;

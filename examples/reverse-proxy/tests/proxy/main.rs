@@ -14,9 +14,9 @@ mod lies;
 mod messages;
 mod outage;
 mod process;
-mod shared;
 mod stopping;
 mod streaming;
+#[allow(dead_code, reason = "the stories of several processes use the rest")]
 mod support;
 mod target;
 mod trouble;

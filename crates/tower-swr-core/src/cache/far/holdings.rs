@@ -26,6 +26,8 @@ pub(in crate::cache) struct Grant {
     pub(super) version: Version,
     /// What had been recorded before the origin was called.
     pub(super) born: LogPosition,
+    /// What was there when the lease was given, which is to be replaced.
+    pub(super) seen: Option<Version>,
 }
 
 impl Holdings {
@@ -34,6 +36,7 @@ impl Holdings {
         key: KeyRef<'_>,
         lease: Box<dyn Lease>,
         born: LogPosition,
+        seen: Option<Version>,
     ) -> Grant {
         let version = lease.version();
         let holding = Holding {
@@ -45,6 +48,7 @@ impl Holdings {
             place: self.lock().insert(holding),
             version,
             born,
+            seen,
         }
     }
 

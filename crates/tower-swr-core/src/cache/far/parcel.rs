@@ -8,7 +8,7 @@ use super::found::written;
 use super::{Beyond, Encoded, Far, FarCodec, Grant, count};
 use crate::cache::{Cache, Fill};
 use crate::entry::{Entry, Slot};
-use crate::far::{Committed, FarKey, FarWrite, ServerTime};
+use crate::far::{Acquired, Committed, FarKey, FarWrite, ServerTime};
 use crate::key::{Key, Subject};
 use crate::wire::Frame;
 
@@ -123,17 +123,29 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Parcel<V, P> {
         Some(frame)
     }
 
-    /// The commit was refused. Where that was since something that concerns the answer had been invalidated, it is not to be
-    /// kept here either, though this process may not have heard of it yet.
+    /// The commit was refused. What was kept here is not to be kept here either where another process calls, or has called,
+    /// since the lease ran out: all are to have the same. Nor where something that concerns it was invalidated, though this
+    /// process may not have heard of it yet.
     async fn withdraw(&self) {
+        let is_overtaken = self.is_overtaken().await;
         for (key, slot) in &self.kept {
-            let mut concerned = Subject::of_key(key.borrowed()).to_vec();
-            concerned.extend(slot.tags().as_slice());
-            let admitted = self.far.log.admits(self.grant.born, &concerned).await;
-            if admitted == Ok(false) {
+            if is_overtaken || self.is_outdated(key, slot).await {
                 let near = &self.cache.shared.near;
                 near.remove_if(&key.borrowed(), |there| there.is_same(slot));
             }
         }
+    }
+
+    async fn is_overtaken(&self) -> bool {
+        let asked = self.far.store.acquire(&self.of, self.grant.seen).await;
+        // A lease that is given shows that nobody else has one, and is given back at once.
+        matches!(asked, Ok(Acquired::Wait(_) | Acquired::Newer))
+    }
+
+    async fn is_outdated(&self, key: &Key, slot: &Slot<V>) -> bool {
+        let mut concerned = Subject::of_key(key.borrowed()).to_vec();
+        concerned.extend(slot.tags().as_slice());
+        let admitted = self.far.log.admits(self.grant.born, &concerned).await;
+        admitted == Ok(false)
     }
 }

@@ -66,7 +66,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             }
             match store.acquire(&way.key, have).await? {
                 Acquired::Lead(lease) => {
-                    let grant = holdings.hold(self.key().borrowed(), lease, log.position());
+                    let key = self.key().borrowed();
+                    let grant = holdings.hold(key, lease, log.position(), have);
                     return Ok(Sought::Lead(grant));
                 }
                 Acquired::Newer if newer == PATIENCE => return Ok(Sought::Alone),

@@ -38,12 +38,52 @@ fn when_a_lease_is_lost_both_are_answered_and_the_first_commit_is_refused() {
     settle(&[&one]);
     assert_eq!(first.answered(), 1);
     assert_eq!(one.cache.stats().far.refused, 1);
-    assert_eq!(one.kept(&a), Some(1), "nothing was invalidated");
+    assert_eq!(one.kept(&a), None, "the other's is to come");
     answer_two.send(Made::new(2, minute())).expect("it waits");
     settle(&[&other]);
     assert_eq!(second.answered(), 2);
     let third: Plain = world.house();
     assert_eq!(third.answer(&a, third.origin.makes(3, minute())), 2);
+}
+
+#[test]
+fn what_comes_after_anothers_commit_is_kept_nowhere() {
+    let world = World::new();
+    let ((one, node), other) = (world.connected(), world.house::<NoPartial>());
+    let a = key("a");
+    let (answer, call) = one.origin.waits();
+    let mut first = one.ask(&a, call);
+    assert!(first.now().is_none());
+    settle(&[&one, &other]);
+    node.stop_renewing();
+    world.clock.advance(secs(6));
+    assert_eq!(other.answer(&a, other.origin.makes(2, minute())), 2);
+    answer.send(Made::new(1, minute())).expect("it waits");
+    settle(&[&one]);
+    assert_eq!(first.answered(), 1);
+    assert_eq!(one.kept(&a), None);
+    assert_eq!(one.answer(&a, one.origin.makes(3, minute())), 2);
+}
+
+/// As where a server evicts leases: dropping what was made would only cost another call.
+#[test]
+fn when_a_lease_is_lost_to_nobody_the_value_is_kept_here() {
+    let world = World::new();
+    let (one, node) = world.connected::<NoPartial>();
+    let a = key("a");
+    let (answer, call) = one.origin.waits();
+    let mut first = one.ask(&a, call);
+    assert!(first.now().is_none());
+    settle(&[&one]);
+    node.stop_renewing();
+    world.clock.advance(secs(6));
+    answer.send(Made::new(1, minute())).expect("it waits");
+    settle(&[&one]);
+    assert_eq!(first.answered(), 1);
+    assert_eq!(one.cache.stats().far.refused, 1);
+    assert_eq!(one.kept(&a), Some(1));
+    let other: Plain = world.house();
+    assert_eq!(other.answer(&a, other.origin.makes(2, minute())), 2);
 }
 
 #[test]

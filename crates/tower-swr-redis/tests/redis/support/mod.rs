@@ -142,6 +142,18 @@ pub(crate) async fn hear_news(news: &mut dyn LogFollower) -> LogEvent {
     }
 }
 
+/// Until it is told of `invalidation`: a server that takes over may have missed the end of the log, and everything counts as
+/// invalidated first.
+pub(crate) async fn hear_of(news: &mut dyn LogFollower, invalidation: Invalidation) {
+    let is_it = |event: LogEvent| match event {
+        LogEvent::Invalidated {
+            invalidation: it, ..
+        } => it == invalidation,
+        _ => false,
+    };
+    while !is_it(hear(news).await) {}
+}
+
 /// The next event, whatever it is.
 pub(crate) async fn hear(news: &mut dyn LogFollower) -> LogEvent {
     in_time("news from the log", news.next()).await

@@ -4,10 +4,12 @@
     reason = "a real server does not run on a clock that a test can move, and not every test uses all of it"
 )]
 
-use std::io::ErrorKind;
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, ErrorKind, copy, sink};
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
@@ -15,6 +17,7 @@ use tempfile::TempDir;
 /// A server of our own; it goes when this is dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
+    program: OsString,
     arguments: Vec<String>,
     folder: TempDir,
     process: Option<Child>,
@@ -33,6 +36,26 @@ impl Server {
         server
     }
 
+    /// A Valkey: the program that `VALKEY_SERVER` names, or else one on the `PATH`. None where there is none.
+    pub(crate) fn start_valkey() -> Option<Self> {
+        let named = std::env::var_os("VALKEY_SERVER");
+        let program = named.clone().unwrap_or("valkey-server".into());
+        let version = match Command::new(&program).arg("--version").output() {
+            Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Err(error) if named.is_some() => panic!("{program:?} cannot be started: {error}"),
+            Err(_) => return None,
+        };
+        assert!(
+            version.starts_with("Valkey"),
+            "{program:?} is none: {version}"
+        );
+        println!("{}", version.trim_end());
+        let mut server = Self::planned(&[]);
+        server.program = program;
+        server.restart();
+        Some(server)
+    }
+
     /// One that is not there yet.
     pub(crate) fn planned(arguments: &[&str]) -> Self {
         Self::planned_at(free_port(), arguments)
@@ -41,6 +64,7 @@ impl Server {
     pub(crate) fn planned_at(port: u16, arguments: &[&str]) -> Self {
         Self {
             port,
+            program: PROGRAM.into(),
             arguments: arguments.iter().map(|&it| it.to_owned()).collect(),
             folder: tempfile::tempdir().expect("a folder for the server"),
             process: None,
@@ -53,17 +77,14 @@ impl Server {
 
     /// Starts it with what it was last told to `SAVE`; as a rule that is nothing.
     pub(crate) fn restart(&mut self) {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(&self.program);
         command
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--appendonly", "no", "--loglevel", "warning"])
+            .args(["--save", "", "--appendonly", "no", "--loglevel", "notice"])
             .arg("--dir")
             .arg(self.folder.path())
-            .args(&self.arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        self.process = Some(spawn(&mut command));
-        self.wait_until_it_answers();
+            .args(&self.arguments);
+        self.run(&mut command);
     }
 
     /// One of those who watch the master at `port` of 127.0.0.1, and call it `shop`.
@@ -76,32 +97,27 @@ impl Server {
         );
         let file = server.folder.path().join("sentinel.conf");
         std::fs::write(&file, settings).expect("a file in a folder of our own");
-        let mut command = Command::new(PROGRAM);
-        command
-            .arg(file)
-            .args(["--sentinel", "--loglevel", "warning"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        server.process = Some(spawn(&mut command));
-        server.wait_until_it_answers();
+        let mut command = Command::new(&server.program);
+        command.arg(file).arg("--sentinel");
+        server.run(&mut command);
         server
     }
 
-    fn wait_until_it_answers(&mut self) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while self.try_connect().is_none() {
-            let process = self.process.as_mut().expect("it was started");
-            let ended = process.try_wait().expect("it is our child");
-            assert!(ended.is_none(), "redis-server has ended: {ended:?}");
-            assert!(Instant::now() < deadline, "redis-server does not answer");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    /// Returns once it says that it takes connections.
+    fn run(&mut self, command: &mut Command) {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let process = self.process.insert(spawn(command));
+        let log = process.stdout.take().expect("it is piped");
+        let (says_so, ready) = channel();
+        std::thread::spawn(move || read_log(log, &says_so));
+        // One that has ended says nothing any more, and is not waited for.
+        let outcome = ready.recv_timeout(PATIENCE);
+        assert!(outcome.is_ok(), "redis-server is not ready: {outcome:?}");
     }
 
-    fn try_connect(&self) -> Option<Connection> {
+    fn connect(&self) -> Connection {
         let client = Client::open(self.admin_url()).expect("a sound URL");
-        let mut connection = client.get_connection().ok()?;
-        redis::cmd("PING").exec(&mut connection).ok()?;
-        Some(connection)
+        client.get_connection().expect("the server answers")
     }
 
     fn admin_url(&self) -> String {
@@ -117,7 +133,7 @@ impl Server {
 
     /// Asks it anything.
     pub(crate) fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
-        let mut connection = self.try_connect().expect("the server answers");
+        let mut connection = self.connect();
         let (name, arguments) = command.split_first().expect("a command");
         let mut question = redis::cmd(name);
         question.arg(arguments);
@@ -152,7 +168,28 @@ impl Server {
     }
 }
 
+/// Mandatory, which a Valkey is not.
 const PROGRAM: &str = "redis-server";
+
+/// What a server, or a Sentinel, says once it takes connections.
+const READY: [&str; 2] = ["Ready to accept connections", "Sentinel ID is"];
+/// What a start may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// To its end, or the server would wait for somebody to read on.
+fn read_log(log: ChildStdout, ready: &Sender<()>) {
+    let mut log = BufReader::new(log);
+    let mut line = String::new();
+    while !READY.iter().any(|said| line.contains(said)) {
+        line.clear();
+        if !matches!(log.read_line(&mut line), Ok(1..)) {
+            return;
+        }
+    }
+    // Whoever waited may have given up.
+    let _ = ready.send(());
+    let _ = copy(&mut log, &mut sink());
+}
 
 fn spawn(command: &mut Command) -> Child {
     command.spawn().unwrap_or_else(|error| match error.kind() {

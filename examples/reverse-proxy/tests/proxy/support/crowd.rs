@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::SocketAddr;
 
 use futures_util::future::join_all;
 
@@ -13,11 +14,29 @@ pub(crate) struct Crowd(Vec<Wire>);
 
 impl Crowd {
     pub(crate) async fn of(house: &House, clients: usize) -> Self {
+        Self::at([house.address], clients).await
+    }
+
+    /// So many before each of these, in their order.
+    pub(crate) async fn at(servers: impl IntoIterator<Item = SocketAddr>, clients: usize) -> Self {
         let mut wires = Vec::new();
-        for _ in 0..clients {
-            wires.push(house.connect().await);
+        for server in servers {
+            for _ in 0..clients {
+                wires.push(Wire::to(server).await);
+            }
         }
         Self(wires)
+    }
+
+    /// All of them have asked for `path`, and nobody has read an answer yet.
+    pub(crate) async fn begin(&mut self, path: &str) {
+        let line = format!("GET {path}");
+        join_all(self.0.iter_mut().map(|wire| wire.begin(&line, ""))).await;
+    }
+
+    /// What those get who have asked; nothing where the connection ends instead.
+    pub(crate) async fn answers(&mut self) -> Vec<Option<Message>> {
+        join_all(self.0.iter_mut().map(Wire::answer)).await
     }
 
     /// What all of them get who ask for `/` with the fields that `fields` gives to each by its number.

@@ -5,6 +5,8 @@ mod deadline;
 mod house;
 mod message;
 mod origin;
+#[cfg(unix)]
+mod running;
 mod wire;
 
 pub(crate) use crowd::{Crowd, require_descriptors};
@@ -12,4 +14,6 @@ pub(crate) use deadline::{beside, until, within};
 pub(crate) use house::{House, settings};
 pub(crate) use message::Message;
 pub(crate) use origin::{Gate, Origin, Script, Step, kept, said};
+#[cfg(unix)]
+pub(crate) use running::{Running, program};
 pub(crate) use wire::Wire;
