@@ -43,8 +43,12 @@ impl Log {
     /// Writes `invalidation` down. What is kept of a key goes before the log tells of it: who is told and looks must not
     /// find it any more. A subject's stamp may come after: who is told knows it from the log.
     pub(crate) async fn write(&self, invalidation: Invalidation) -> Result<LogPosition, FarError> {
-        let Invalidation { subject, source } = invalidation;
-        if let Subject::Key(primary) = subject {
+        let Invalidation {
+            subject,
+            source,
+            is_soft,
+        } = invalidation;
+        if let (Subject::Key(primary), false) = (subject, is_soft) {
             let mut script = PURGE.prepare_invoke();
             script.key(&self.names.of_primary(primary)[..]);
             script.arg(self.names.done());
@@ -57,18 +61,22 @@ impl Log {
         entry.arg(self.names.log()).arg("MAXLEN").arg("~").arg(KEPT);
         entry.arg("*").arg("s").arg(&subject.to_bytes()[..]);
         entry.arg("n").arg(&source.to_le_bytes()[..]);
+        if is_soft {
+            entry.arg("f").arg("");
+        }
         let step = |mut connection| async move { entry.query_async(&mut connection).await };
         let id: String = self.link.ask("XADD", STEP_BUDGET, step).await?;
         let at = position(&id).ok_or(FarError::Unexpected { step: "XADD" })?;
-        self.stamp(subject, at).await?;
+        if !is_soft {
+            self.stamp(subject, at).await?;
+        }
         Ok(at)
     }
 
     async fn invalidate(&self, invalidation: Invalidation) -> Recorded {
         match self.write(invalidation).await {
             Ok(at) => {
-                let subject = invalidation.subject;
-                self.record.state().note_recorded(subject, at);
+                self.record.state().note_recorded(invalidation, at);
                 Recorded::Done(at)
             }
             Err(reason) => {

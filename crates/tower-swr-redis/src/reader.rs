@@ -185,7 +185,7 @@ impl Reader<'_> {
                 let Some(invalidation) = invalidation else {
                     continue;
                 };
-                state.stamp(invalidation.subject, position);
+                state.stamp(invalidation, position);
                 if is_told {
                     state.tell(LogEvent::Invalidated {
                         invalidation,
@@ -206,7 +206,7 @@ impl Reader<'_> {
                 return false;
             };
             let mut state = self.log.record.state();
-            state.note_recorded(queued.invalidation.subject, at);
+            state.note_recorded(queued.invalidation, at);
             state.unqueue(queued);
         }
         self.log.record.state().queued() > 0
@@ -294,6 +294,7 @@ fn understand(fields: &HashMap<String, Value>) -> Option<Invalidation> {
     Some(Invalidation {
         subject: Subject::from_bytes(bytes("s")?)?,
         source: u64::from_le_bytes(bytes("n")?.try_into().ok()?),
+        is_soft: fields.contains_key("f"),
     })
 }
 

@@ -155,11 +155,15 @@ impl State {
         self.dropped + self.events.len() as u64
     }
 
-    pub(crate) fn stamp(&mut self, subject: Subject, at: LogPosition) {
+    /// A soft invalidation leaves none: it does not keep anything from being used.
+    pub(crate) fn stamp(&mut self, invalidation: Invalidation, at: LogPosition) {
+        if invalidation.is_soft {
+            return;
+        }
         if self.stamps.len() >= MOST_STAMPS {
             self.forget_stamps(self.read);
         }
-        let stamp = self.stamps.entry(subject).or_default();
+        let stamp = self.stamps.entry(invalidation.subject).or_default();
         *stamp = at.max(*stamp);
     }
 
@@ -200,7 +204,7 @@ impl State {
         };
         for subject in subjects {
             // Whoever asked for it knows it; but who has asked is not remembered.
-            self.queue(Invalidation { subject, source: 0 });
+            self.queue(Invalidation::hard(subject, 0));
         }
     }
 
@@ -212,7 +216,9 @@ impl State {
 
     /// Whether nothing that concerns `subjects` was invalidated after `born`; none where that is not known here.
     pub(crate) fn admits(&self, born: LogPosition, subjects: &[Subject]) -> Option<bool> {
-        if (self.queued.iter()).any(|queued| subjects.contains(&queued.invalidation.subject)) {
+        let queued = self.queued.iter().map(|queued| queued.invalidation);
+        let mut hard = queued.filter(|queued| !queued.is_soft);
+        if hard.any(|queued| subjects.contains(&queued.subject)) {
             return Some(false);
         }
         let mut stamps = subjects.iter().filter_map(|it| self.stamps.get(it));
@@ -233,22 +239,24 @@ impl State {
         self.read.max(self.recorded)
     }
 
-    pub(crate) fn note_recorded(&mut self, subject: Subject, at: LogPosition) {
+    pub(crate) fn note_recorded(&mut self, invalidation: Invalidation, at: LogPosition) {
         self.recorded = at.max(self.recorded);
-        self.stamp(subject, at);
+        self.stamp(invalidation, at);
     }
 
-    /// Keeps `invalidation` to be recorded later, once for each subject.
+    /// Keeps `invalidation` to be recorded later, once for each subject. A soft one does not take the place of a hard one.
     pub(crate) fn queue(&mut self, invalidation: Invalidation) {
-        self.queued
-            .retain(|queued| queued.invalidation.subject != invalidation.subject);
+        self.queued.retain(
+            |Queued {
+                 invalidation: it, ..
+             }| {
+                it.subject != invalidation.subject || (invalidation.is_soft && !it.is_soft)
+            },
+        );
         if self.queued.len() >= MOST_QUEUED {
             self.queued.clear();
-            self.push(Invalidation {
-                subject: Subject::All,
-                // Whoever asked has not carried out this one.
-                source: 0,
-            });
+            // Whoever asked has not carried out this one.
+            self.push(Invalidation::hard(Subject::All, 0));
         }
         self.push(invalidation);
     }
@@ -289,10 +297,11 @@ mod tests {
     }
 
     fn purge(number: usize) -> Invalidation {
-        Invalidation {
-            subject: tag(number),
-            source: 1,
-        }
+        Invalidation::hard(tag(number), 1)
+    }
+
+    fn stamp(state: &mut State, number: usize, at: LogPosition) {
+        state.stamp(purge(number), at);
     }
 
     #[test]
@@ -339,7 +348,7 @@ mod tests {
                 ..State::default()
             };
             for number in 2..=5 {
-                state.stamp(tag(number), at(number as u64));
+                stamp(&mut state, number, at(number as u64));
             }
             let kept = kept.iter().map(|minor| at(*minor)).collect();
             state.queue_what_was_forgotten(&kept);
@@ -405,7 +414,7 @@ mod tests {
     fn what_is_not_known_here_is_not_answered_here() {
         let mut state = State::default();
         state.begin_again(at(5));
-        state.stamp(tag(1), at(7));
+        stamp(&mut state, 1, at(7));
         let answers =
             |state: &State| [at(4), at(6), at(7)].map(|born| state.admits(born, &[tag(1)]));
         assert_eq!(answers(&state), [Some(false), Some(false), None]);
@@ -422,7 +431,8 @@ mod tests {
         };
         for number in 0..=MOST_STAMPS {
             state.read = at(number as u64);
-            state.stamp(tag(number), state.read);
+            let read = state.read;
+            stamp(&mut state, number, read);
         }
         assert_eq!(state.stamps.len(), 1);
         assert_eq!(state.admits(at(3), &[tag(0)]), None);
@@ -451,5 +461,24 @@ mod tests {
         }
         assert_eq!(state.queued(), 2);
         assert_eq!(state.admits(at(9), &[Subject::All]), Some(false));
+    }
+
+    #[test]
+    fn a_soft_invalidation_is_sent_later_and_keeps_nothing_from_being_used() {
+        let mut state = State {
+            health: FarHealth::Up,
+            ..State::default()
+        };
+        let softly = Invalidation::soft(tag(0), 1);
+        state.stamp(softly, at(5));
+        state.queue(softly);
+        state.queue(softly);
+        assert_eq!(state.queued(), 1);
+        assert_eq!(state.admits(at(4), &[tag(0)]), Some(true));
+        state.queue(purge(0));
+        assert_eq!(state.queued(), 1, "which says more");
+        state.queue(softly);
+        assert_eq!(state.queued(), 2);
+        assert_eq!(state.admits(at(4), &[tag(0)]), Some(false));
     }
 }

@@ -86,8 +86,9 @@ impl Log {
         let entries = self.entries(since, read).await?;
         let ids = &entries.ids;
         let found = ids.iter().filter_map(entry);
-        let stamps = found.filter_map(|it| Some((it.invalidation?.subject, it.position)));
-        try_join_all(stamps.map(|(subject, at)| self.stamp(subject, at))).await?;
+        let hard = found.filter_map(|it| Some((it.invalidation?, it.position)));
+        let hard = hard.filter(|(invalidation, _)| !invalidation.is_soft);
+        try_join_all(hard.map(|(it, at)| self.stamp(it.subject, at))).await?;
         let Some(last) = ids.last() else {
             return Ok(false);
         };

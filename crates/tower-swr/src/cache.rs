@@ -159,7 +159,7 @@ impl HttpCache {
     /// Ends the freshness of the answers of `uri` in `scope`: what may be served stale is, at once, while one refresh
     /// runs behind; the rest is asked for anew, on condition that it has changed. `uri` is as for [`HttpCache::purge`].
     ///
-    /// Soft purges are for this process alone: others serve what they have as long as that is fresh.
+    /// Other processes hear of it as they do of a [`purge`](HttpCache::purge).
     ///
     /// ```
     /// use http::Uri;
@@ -167,8 +167,12 @@ impl HttpCache {
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// cache.soft_purge("stocks", &Uri::from_static("/stocks/7"));
     /// ```
-    pub fn soft_purge(&self, scope: &str, uri: &Uri) {
-        self.shared.engine.soft_purge(self.subject(scope, uri));
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn soft_purge(&self, scope: &str, uri: &Uri) -> Purged {
+        self.shared.engine.soft_purge(self.subject(scope, uri))
     }
 
     /// The same for all answers of `scope`.
@@ -177,8 +181,12 @@ impl HttpCache {
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// cache.soft_purge_scope("stocks");
     /// ```
-    pub fn soft_purge_scope(&self, scope: &str) {
-        self.shared.engine.soft_purge(key::scope_subject(scope));
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn soft_purge_scope(&self, scope: &str) -> Purged {
+        self.shared.engine.soft_purge(key::scope_subject(scope))
     }
 
     /// The same for all answers that carry the tag `name`: see [`HttpCache::purge_tag`].
@@ -187,8 +195,12 @@ impl HttpCache {
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// cache.soft_purge_tag("product-7");
     /// ```
-    pub fn soft_purge_tag(&self, name: &str) {
-        self.shared.engine.soft_purge(Subject::tag(name.as_bytes()));
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn soft_purge_tag(&self, name: &str) -> Purged {
+        self.shared.engine.soft_purge(Subject::tag(name.as_bytes()))
     }
 
     /// The same for all answers. What may be served stale is renewed no faster than refreshes may run, and for the rest the
@@ -198,8 +210,12 @@ impl HttpCache {
     /// let cache = tower_swr::HttpCache::in_memory(1 << 20);
     /// cache.soft_purge_all();
     /// ```
-    pub fn soft_purge_all(&self) {
-        self.shared.engine.soft_purge_all();
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn soft_purge_all(&self) -> Purged {
+        self.shared.engine.soft_purge_all()
     }
 
     /// Switches the whole cache, from the next request on; scopes that were switched themselves stay as they are.

@@ -75,26 +75,43 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     /// outdated, too: who waits for it gets that, and nobody joins it. Of several soft purges of one subject that nothing
     /// was asked for between, the last one counts.
     ///
-    /// It is for this process alone, whatever is beyond it: other processes serve what they have as long as that is fresh.
+    /// Other processes hear of it as they do of a [`purge`](Self::purge), and what comes back tells how far it got. What is
+    /// kept on the far side stays there: a process that begins later, or that has missed more of the log than can be made
+    /// up for, may still find it fresh.
     ///
     /// ```
     /// # use tower_swr_core::{Cache, CacheBuilder, MemorySettings, Subject};
     /// # let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).build();
     /// cache.soft_purge(Subject::tag(b"product-7"));
     /// ```
-    pub fn soft_purge(&self, subject: Subject) {
-        let invalidations = &self.shared.invalidations;
-        if invalidations.invalidate_softly(subject, self.now()) {
-            self.sweep();
-        }
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn soft_purge(&self, subject: Subject) -> Purged {
+        self.soften(subject);
+        self.spread_softly(subject)
     }
 
     /// Ends the freshness of everything. What may be served stale is renewed no faster than refreshes may run, and what
     /// may not is limited as after [`Cache::purge_all`].
-    pub fn soft_purge_all(&self) {
-        let now = self.now();
-        self.shared.refills.begin(self.shared.near.len(), now);
-        self.shared.invalidations.invalidate_all_softly(now);
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn soft_purge_all(&self) -> Purged {
+        self.soft_purge(Subject::All)
+    }
+
+    /// Carries a soft purge out in this process, whoever asked for it.
+    pub(super) fn soften(&self, subject: Subject) {
+        let (invalidations, now) = (&self.shared.invalidations, self.now());
+        if subject == Subject::All {
+            self.shared.refills.begin(self.shared.near.len(), now);
+            invalidations.invalidate_all_softly(now);
+        } else if invalidations.invalidate_softly(subject, now) {
+            self.sweep();
+        }
     }
 
     /// Removes what is kept under exactly `key`. A fill that runs stores its value all the same: to invalidate, see

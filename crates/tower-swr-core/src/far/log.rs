@@ -20,14 +20,15 @@ use crate::key::Subject;
 /// assert_eq!(news.next().await, LogEvent::Replayed);
 ///
 /// let born = there.position();
-/// let purge = Invalidation { subject: Subject::scope("stocks"), source: 1 };
+/// let purge = Invalidation::hard(Subject::scope("stocks"), 1);
 /// here.invalidate(purge).await;
 /// assert!(matches!(news.next().await, LogEvent::Invalidated { invalidation, .. } if invalidation == purge));
 /// assert!(!there.admits(born, &[Subject::scope("stocks")]).await?);
 /// # Ok::<_, FarError>(()) }).expect("the far side answers");
 /// ```
 pub trait FarLog: Debug + Send + Sync + 'static {
-    /// Records that `invalidation` took place, after its key's value and lease, if it is one of a key, are gone.
+    /// Records that `invalidation` took place, after its key's value and lease, if it is one of a key, are gone. A
+    /// [soft](Invalidation::is_soft) one takes away nothing, and is told alone.
     ///
     /// It never fails: what could not be recorded is [`Recorded::Queued`] and sent on recovery. Until it is sent,
     /// [`admits`](Self::admits) counts it as recorded on this node.
@@ -43,7 +44,7 @@ pub trait FarLog: Debug + Send + Sync + 'static {
     /// What a value is born at whose origin call begins now: everything up to here was recorded before.
     fn position(&self) -> LogPosition;
 
-    /// Whether nothing that concerns any of `subjects` was recorded after `born`. Answered from what this node has heard,
+    /// Whether nothing that concerns any of `subjects` was recorded after `born`, but softly. Answered from what this node has heard,
     /// as far as that reaches back; otherwise by the far side.
     ///
     /// # Errors
@@ -68,6 +69,30 @@ pub struct Invalidation {
     /// Any number that tells the cache that invalidates from others: it hears of its own invalidations, too, and has
     /// carried them out already.
     pub source: u64,
+    /// Only its freshness has ended: what is kept stays, to be served while it is renewed.
+    pub is_soft: bool,
+}
+
+impl Invalidation {
+    /// `subject` no longer counts, says `source`.
+    #[must_use]
+    pub fn hard(subject: Subject, source: u64) -> Self {
+        Self {
+            subject,
+            source,
+            is_soft: false,
+        }
+    }
+
+    /// `subject` is no longer fresh, says `source`.
+    #[must_use]
+    pub fn soft(subject: Subject, source: u64) -> Self {
+        Self {
+            subject,
+            source,
+            is_soft: true,
+        }
+    }
 }
 
 /// What became of an invalidation.

@@ -21,10 +21,7 @@ fn key(path: &[u8]) -> FarKey {
 }
 
 fn purge(path: &[u8]) -> Invalidation {
-    Invalidation {
-        subject: Subject::Key(key(path).primary()),
-        source: 1,
-    }
+    Invalidation::hard(Subject::Key(key(path).primary()), 1)
 }
 
 struct House {

@@ -2,18 +2,18 @@
 
 use crate::support::{House, key, minute, secs, whole};
 use tower_swr_core::{
-    Beside, Fetched, Joined, Keep, Lifetime, Look, NoPartial, Product, Purpose, Subject,
+    Beside, Fetched, Joined, Keep, Lifetime, Look, NoPartial, Product, Purged, Purpose, Subject,
 };
 
-type Purge = fn(&House);
+type Purge = fn(&House) -> Purged;
 
 /// All ways to purge `a` softly.
 const PURGES: [(&str, Purge); 4] = [
     ("resource", |house| {
-        house.cache.soft_purge(key("a").borrowed().resource());
+        house.cache.soft_purge(key("a").borrowed().resource())
     }),
     ("scope", |house| {
-        house.cache.soft_purge(key("a").borrowed().scope_subject());
+        house.cache.soft_purge(key("a").borrowed().scope_subject())
     }),
     ("tag", |house| house.cache.soft_purge(Subject::tag(b"x"))),
     ("all", |house| house.cache.soft_purge_all()),

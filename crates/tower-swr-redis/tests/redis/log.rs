@@ -15,10 +15,7 @@ pub(crate) async fn news(redis: &Redis) -> Box<dyn LogFollower> {
 }
 
 pub(crate) fn scope(name: &str) -> Invalidation {
-    Invalidation {
-        subject: Subject::scope(name),
-        source: 1,
-    }
+    Invalidation::hard(Subject::scope(name), 1)
 }
 
 pub(crate) async fn done(redis: &Redis, invalidation: Invalidation) -> LogPosition {
@@ -115,10 +112,7 @@ async fn a_stamp_lasts_as_long_as_those_need_it_who_keep_values_longest() {
     let builder = Redis::builder(&server.url()).keep_at_most(Duration::from_secs(1));
     let short = builder.connect().expect("sound settings");
     ready(&short).await;
-    let everything = Invalidation {
-        subject: Subject::All,
-        source: 1,
-    };
+    let everything = Invalidation::hard(Subject::All, 1);
     let first = done(&long, everything).await;
     let second = done(&short, everything).await;
     assert!(first < second);

@@ -5,6 +5,7 @@ use crate::house::{
 };
 use http::Uri;
 use tower::Layer as _;
+use tower_swr::Purged;
 
 fn tagged(field: &str, names: &str) -> Reply {
     reply(200).with(field, names)
@@ -84,10 +85,10 @@ async fn a_304_keeps_the_tags_that_it_does_not_change() {
 
 #[tokio::test]
 async fn what_is_purged_softly_is_served_at_once_and_renewed() {
-    type Purge = fn(&House);
+    type Purge = fn(&House) -> Purged;
     let purges: [(&str, Purge); 4] = [
         ("uri", |house| {
-            house.cache.soft_purge("s", &Uri::from_static("/"));
+            house.cache.soft_purge("s", &Uri::from_static("/"))
         }),
         ("tag", |house| house.cache.soft_purge_tag("a")),
         ("scope", |house| house.cache.soft_purge_scope("s")),

@@ -38,12 +38,9 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
 
     fn hear(&self, far: &Far, event: LogEvent) {
         match event {
-            LogEvent::Invalidated {
-                invalidation: Invalidation { subject, source },
-                ..
-            } => {
-                if source != far.source {
-                    self.invalidate(subject);
+            LogEvent::Invalidated { invalidation, .. } => {
+                if invalidation.source != far.source {
+                    self.carry_out(invalidation);
                 }
             }
             LogEvent::Suspect => far.is_suspect.store(true, Ordering::Relaxed),
@@ -52,6 +49,18 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
                 self.clear();
                 far.is_suspect.store(false, Ordering::Relaxed);
             }
+        }
+    }
+
+    fn carry_out(
+        &self,
+        Invalidation {
+            subject, is_soft, ..
+        }: Invalidation,
+    ) {
+        match is_soft {
+            true => self.soften(subject),
+            false => self.invalidate(subject),
         }
     }
 }

@@ -62,6 +62,15 @@ impl fmt::Debug for Purged {
 }
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
+    /// Has it recorded that `subject` is no longer fresh.
+    pub(in crate::cache) fn spread_softly(&self, subject: Subject) -> Purged {
+        let Some(far) = self.shared.far.clone() else {
+            return Purged { told: None };
+        };
+        let invalidation = Invalidation::soft(subject, far.source);
+        self.tell(async move { far.record(invalidation).await })
+    }
+
     /// Carries out an invalidation of `subject` by `here`, and has it recorded.
     pub(in crate::cache) fn spread(&self, subject: Subject, here: impl FnOnce()) -> Purged {
         // Announced before it is carried out: a flight that begins after it must not find on the far side what is not yet
@@ -72,12 +81,16 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
             .as_ref()
             .map(|far| Recording::of(far, subject));
         here();
-        let Some(recording) = recording else {
-            return Purged { told: None };
-        };
+        match recording {
+            Some(recording) => self.tell(recording.record()),
+            None => Purged { told: None },
+        }
+    }
+
+    fn tell(&self, recording: impl Future<Output = Reach> + Send + 'static) -> Purged {
         let (tell, told) = oneshot::channel();
         self.shared.spawn.spawn(Box::pin(async move {
-            let reach = recording.record().await;
+            let reach = recording.await;
             // Nobody may care.
             let _ = tell.send(reach);
         }));
@@ -101,14 +114,8 @@ impl Recording {
     }
 
     async fn record(self) -> Reach {
-        let invalidation = Invalidation {
-            subject: self.subject,
-            source: self.far.source,
-        };
-        match self.far.log.invalidate(invalidation).await {
-            Recorded::Done(_) => Reach::Done,
-            Recorded::Queued => Reach::Queued,
-        }
+        let invalidation = Invalidation::hard(self.subject, self.far.source);
+        self.far.record(invalidation).await
     }
 }
 
@@ -123,6 +130,13 @@ impl Drop for Recording {
 }
 
 impl Far {
+    async fn record(&self, invalidation: Invalidation) -> Reach {
+        match self.log.invalidate(invalidation).await {
+            Recorded::Done(_) => Reach::Done,
+            Recorded::Queued => Reach::Queued,
+        }
+    }
+
     /// Whether an invalidation of any of `subjects` is being recorded.
     pub(super) fn is_recording(&self, subjects: &[Subject]) -> bool {
         concerns(&self.recording.borrow(), subjects)

@@ -188,7 +188,7 @@ pub async fn log_contract(nodes: [(&dyn FarStore, &dyn FarLog); 2]) {
         Subject::All,
     ]) {
         let before = there.position();
-        let invalidation = Invalidation { subject, source };
+        let invalidation = Invalidation::hard(subject, source);
         let Recorded::Done(at) = here.invalidate(invalidation).await else {
             panic!("the far side is there, and records");
         };
@@ -207,6 +207,7 @@ pub async fn log_contract(nodes: [(&dyn FarStore, &dyn FarLog); 2]) {
         assert_eq!(there.admits(before, &both).await, Ok(false));
     }
     assert_eq!(there.admits(born, &subjects).await, Ok(false));
+    assert_soft_ones_are_told_alone(here, there, &mut *news).await;
 
     let write = FarWrite::new(key.clone(), frame(&*late, &key, b"late"));
     let outcome = late.commit(vec![write]).await;
@@ -220,6 +221,22 @@ pub async fn log_contract(nodes: [(&dyn FarStore, &dyn FarLog); 2]) {
     assert_eq!(outcome, Ok(Committed::Refused), "and those of the variants");
     assert_eq!(far_store.get(&variant).await, Ok(None));
     commit(next, &[&variant], b"next").await;
+}
+
+async fn assert_soft_ones_are_told_alone(
+    here: &dyn FarLog,
+    there: &dyn FarLog,
+    news: &mut dyn LogFollower,
+) {
+    let (before, subject) = (there.position(), Subject::scope("softly"));
+    let softly = Invalidation::soft(subject, 9);
+    let Recorded::Done(at) = here.invalidate(softly).await else {
+        panic!("the far side is there, and records");
+    };
+    assert_told(news, softly, at).await;
+    for node in [here, there] {
+        assert_eq!(node.admits(before, &[subject]).await, Ok(true));
+    }
 }
 
 async fn assert_told(

@@ -11,7 +11,7 @@ impl FarNode {
     pub(super) fn record(&self, invalidation: Invalidation) -> LogPosition {
         let (position, waiting) = self.server.change(|state| {
             let mut waiting = Vec::new();
-            if let Subject::Key(primary) = invalidation.subject {
+            if let (Subject::Key(primary), false) = (invalidation.subject, invalidation.is_soft) {
                 state.values.remove(&(primary, None));
                 // What a real one does by a fence that all of them remember.
                 state.leases.retain(|(leased, _), _| *leased != primary);
@@ -20,7 +20,9 @@ impl FarNode {
             state.last.minor += 1;
             let position = state.last;
             state.log.push_back((position, invalidation));
-            state.stamps.insert(invalidation.subject, position);
+            if !invalidation.is_soft {
+                state.stamps.insert(invalidation.subject, position);
+            }
             (position, waiting)
         });
         wake(waiting, Woken::Invalidated);
@@ -30,7 +32,7 @@ impl FarNode {
     fn has_queued(&self, subjects: &[Subject]) -> bool {
         let life = self.life();
         let mut queued = life.queued.iter();
-        queued.any(|queued| subjects.contains(&queued.subject))
+        queued.any(|queued| !queued.is_soft && subjects.contains(&queued.subject))
     }
 
     fn is_cut_off(&self) -> bool {

@@ -4,7 +4,7 @@ use super::{Plain, both_hold, settle};
 use crate::support::{SECOND, World, key, minute, secs};
 use futures_util::FutureExt;
 use tower_swr_core::testing::FarFault;
-use tower_swr_core::{KeyText, Made, NoPartial, Reach, Subject};
+use tower_swr_core::{Key, KeyText, Made, NoPartial, Reach, Subject};
 
 #[test]
 fn a_purge_here_is_seen_there() {
@@ -134,17 +134,43 @@ fn what_was_missed_for_good_empties_the_memory() {
 }
 
 #[test]
-fn a_soft_purge_is_for_this_process_and_not_undone_by_the_same_value() {
+fn a_soft_purge_ends_the_freshness_in_every_process_and_costs_one_call() {
+    let subjects: [fn(&Key) -> Subject; 2] = [|a| a.borrowed().resource(), |_| Subject::All];
+    for subject in subjects {
+        let world = World::new();
+        let [one, other] = both_hold(&world);
+        let a = key("a");
+        world.clock.advance(SECOND);
+        let purged = one.cache.soft_purge(subject(&a));
+        settle(&[&one, &other]);
+        assert_eq!(purged.now_or_never(), Some(Reach::Done));
+        world.clock.advance(SECOND);
+        // Nothing was taken away: it is served while it is renewed.
+        assert_eq!(other.answer(&a, other.origin.makes(3, minute())), 1);
+        assert_eq!(one.answer(&a, one.origin.makes(4, minute())), 1);
+        settle(&[&one, &other]);
+        assert_eq!((one.kept(&a), other.kept(&a)), (Some(3), Some(3)));
+        assert_eq!((one.origin.calls(), other.origin.calls()), (1, 1));
+        assert!(!one.is_refresh_due(&a) && !other.is_refresh_due(&a));
+    }
+}
+
+#[test]
+fn a_soft_purge_in_an_outage_is_queued_and_holds_here() {
     let world = World::new();
-    let [one, other] = both_hold(&world);
+    let ((one, node), other) = (world.connected(), world.house::<NoPartial>());
     let a = key("a");
-    one.cache.soft_purge(a.borrowed().resource());
+    one.answer(&a, one.origin.makes(1, minute()));
+    other.answer(&a, other.origin.makes(2, minute()));
+    world.clock.advance(SECOND);
+    node.suffer(FarFault::Unavailable);
+    let purged = one.cache.soft_purge(a.borrowed().resource());
     settle(&[&one, &other]);
+    assert_eq!(purged.now_or_never(), Some(Reach::Queued));
     assert!(one.is_refresh_due(&a) && !other.is_refresh_due(&a));
-    assert_eq!(one.answer(&a, one.origin.makes(3, minute())), 1);
-    settle(&[&one]);
-    assert_eq!(one.kept(&a), Some(3));
-    assert_eq!(other.kept(&a), Some(1));
+    node.recover();
+    settle(&[&one, &other]);
+    assert!(other.is_refresh_due(&a));
 }
 
 #[test]

@@ -36,10 +36,7 @@ pub(crate) fn key(path: &str) -> FarKey {
 }
 
 pub(crate) fn purge(path: &str) -> Invalidation {
-    Invalidation {
-        subject: Subject::key(near_key(path).borrowed()),
-        source: 7,
-    }
+    Invalidation::hard(Subject::key(near_key(path).borrowed()), 7)
 }
 
 pub(crate) async fn pass(span: Duration) {

@@ -1,9 +1,11 @@
 //! What changes in one process is seen by all.
 
 use super::{World, post, service};
-use crate::house::{ask, get, reply, settle};
+use crate::house::{ask, get, reply, secs, settle};
 use http::Uri;
-use tower_swr::{HttpCache, Reach};
+use tower_swr::{HttpCache, Purged, Reach};
+
+type Purge = fn(&HttpCache) -> Purged;
 
 #[tokio::test]
 async fn an_unsafe_request_here_is_seen_by_the_next_request_there() {
@@ -26,8 +28,34 @@ async fn an_unsafe_request_here_is_seen_by_the_next_request_there() {
 }
 
 #[tokio::test]
+async fn every_soft_purge_has_the_other_process_renew_what_it_serves() {
+    let purges: [Purge; 4] = [
+        |cache| cache.soft_purge("s", &Uri::from_static("/a")),
+        |cache| cache.soft_purge_scope("s"),
+        |cache| cache.soft_purge_tag("x"),
+        HttpCache::soft_purge_all,
+    ];
+    for purge in purges {
+        let world = World::new();
+        let (one, other) = (world.house(), world.house());
+        let (here, _) = service(&one, reply(200).with("cache-tag", "x").text("one"));
+        let (there, origin) = service(&other, reply(200).with("cache-tag", "x").text("other"));
+        ask(&here, get("/a")).await;
+        settle().await;
+        assert_eq!(ask(&there, get("/a")).await.text(), "one");
+        assert_eq!(purge(&one.cache).await, Reach::Done);
+        world.pass(secs(1)).await;
+        let stale = ask(&there, get("/a")).await;
+        assert_eq!((stale.x_cache(), stale.text()), ("STALE", "one"));
+        settle().await;
+        let renewed = ask(&there, get("/a")).await;
+        assert_eq!((renewed.x_cache(), renewed.text()), ("HIT", "other"));
+        assert_eq!(origin.calls(), 1);
+    }
+}
+
+#[tokio::test]
 async fn every_purge_reaches_the_other_process() {
-    type Purge = fn(&HttpCache) -> tower_swr::Purged;
     let purges: [Purge; 4] = [
         |cache| cache.purge("s", &Uri::from_static("/a")),
         |cache| cache.purge_scope("s"),
