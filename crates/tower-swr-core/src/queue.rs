@@ -10,9 +10,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::{HashMap, HashSet};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::key::{BuildKeyHasher, Key, KeyRef};
@@ -57,6 +59,7 @@ struct Shared {
     /// Counts what has left the queue and is not spawned yet, so that a shutdown waits for it.
     tasks: TaskTracker,
     state: Mutex<State>,
+    closing: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -69,6 +72,8 @@ struct State {
     scopes: HashMap<u64, Scope, BuildKeyHasher>,
     waiting: usize,
     running: usize,
+    /// How many wait for something else than their turn.
+    aside: usize,
     /// How many have ever waited.
     numbered: u64,
     /// Somebody is in `start_next` and will look again.
@@ -101,6 +106,7 @@ pub(crate) struct Ticket {
     scope: u64,
     scope_limit: usize,
     running: bool,
+    is_aside: bool,
 }
 
 /// Why there is no ticket.
@@ -120,6 +126,7 @@ impl RefreshQueue {
                 spawn,
                 tasks,
                 state: Mutex::default(),
+                closing: watch::Sender::default(),
             }),
         }
     }
@@ -148,6 +155,7 @@ impl RefreshQueue {
             key,
             scope_limit,
             running,
+            is_aside: false,
         })
     }
 
@@ -158,6 +166,7 @@ impl RefreshQueue {
         let dropped = state.take_waiting();
         drop(state);
         drop(dropped);
+        self.shared.closing.send_replace(true);
     }
 
     /// Refreshes that wait for their turn.
@@ -168,8 +177,9 @@ impl RefreshQueue {
 
 impl Ticket {
     /// Runs `refresh` when it is its turn. The ticket is given back when it ends, in whatever way.
-    pub(crate) fn submit(self, refresh: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn submit(mut self, refresh: impl Future<Output = ()> + Send + 'static) {
         let shared = Arc::clone(&self.shared);
+        self.step_back(&mut shared.lock());
         let job = Job {
             ticket: self,
             task: Box::pin(refresh),
@@ -185,9 +195,50 @@ impl Ticket {
     }
 }
 
+impl Ticket {
+    /// Whose.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Gives its turn to others until it is submitted; its key stays taken. Of these there are as many as may wait; false
+    /// where there are.
+    pub(crate) fn step_aside(&mut self) -> bool {
+        let mut state = self.shared.lock();
+        if self.is_aside || state.aside >= self.shared.limits.waiting {
+            return self.is_aside;
+        }
+        state.aside += 1;
+        self.is_aside = true;
+        if std::mem::take(&mut self.running) {
+            state.leave(self.scope);
+            drop(state);
+            self.shared.start_next();
+        }
+        true
+    }
+
+    fn step_back(&mut self, state: &mut State) {
+        if std::mem::take(&mut self.is_aside) {
+            state.aside -= 1;
+        }
+    }
+
+    /// Ends when the queue is closed.
+    pub(crate) fn closing(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let mut closing = self.shared.closing.subscribe();
+        Box::pin(async move {
+            // Its end is the end of the queue, too.
+            let _ = closing.wait_for(|is_closed| *is_closed).await;
+        })
+    }
+}
+
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        self.step_back(&mut state);
         state.pending.remove(&self.key);
         if self.running {
             state.leave(self.scope);

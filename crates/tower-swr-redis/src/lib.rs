@@ -29,6 +29,7 @@
 //! | `<ns>:swept` | up to where in the stream all of that is written |
 //! | `{<ns>:q}:s`, `:later`, `:dead` | streams of refreshes that wait and that were given up, and a set of those put off |
 //! | `{<ns>:q}:d:<32 hex digits>` | a refresh of this key waits or runs |
+//! | `{<ns>:q}:w` | somebody works refreshes off; for three seconds |
 //!
 //! `w1` is the wire format, so that two releases side by side do not overwrite each other. Nothing else is read or written,
 //! no key is searched for and nothing is flushed, so that others may use the same server. A user restricted by an ACL needs

@@ -32,6 +32,8 @@ const GRACE: Duration = Duration::from_millis(250);
 const MOST_ATTEMPTS: u32 = 5;
 /// How long a key counts as pending if nobody ever works on it.
 const PENDING: Duration = Duration::from_secs(5 * 60);
+/// How long a worker counts as being there that has said so.
+const ATTENDANCE: Duration = Duration::from_secs(3);
 /// Jobs of dead workers that are taken over at a time.
 const MOST_RESCUED: usize = 16;
 
@@ -64,15 +66,25 @@ impl Queue {
         }
     }
 
+    async fn attend(&self) -> Result<(), FarError> {
+        let mut question = redis::cmd("SET");
+        question.arg(self.names.queue("w")).arg("");
+        question.arg("PX").arg(millis(ATTENDANCE));
+        let step = |mut connection| async move { question.query_async(&mut connection).await };
+        self.link.ask("attend", STEP_BUDGET, step).await
+    }
+
     async fn enqueue(&self, job: RemoteJob) -> Result<Enqueued, FarError> {
         let mut script = ENQUEUE.prepare_invoke();
         script.key(self.names.pending(job.key)).key(self.stream());
+        script.key(self.names.queue("w"));
         script.arg(self.tokens.next()).arg(millis(PENDING));
         script.arg(MOST_WAITING);
         script.arg(&job.key.as_bytes()[..]).arg(&job.payload[..]);
         match self.link.change("enqueue", script).await? {
             0_u8 => Ok(Enqueued::Pending),
-            _ => Ok(Enqueued::Queued),
+            1 => Ok(Enqueued::Queued),
+            _ => Ok(Enqueued::Unattended),
         }
     }
 
@@ -302,6 +314,10 @@ impl Queue {
 }
 
 impl RemoteRefreshes for Redis {
+    fn attend(&self) -> FarFuture<'_, Result<(), FarError>> {
+        Box::pin(self.inner().queue.attend())
+    }
+
     fn enqueue(&self, job: RemoteJob) -> FarFuture<'_, Result<Enqueued, FarError>> {
         Box::pin(self.inner().queue.enqueue(job))
     }

@@ -126,6 +126,10 @@ impl FarStore for Redis {
         Box::pin(self.inner().store.acquire(key, have))
     }
 
+    fn watch(&self, key: &FarKey) -> Wait {
+        Wait::new(self.inner().store.wakeups.register(key))
+    }
+
     fn server_now(&self) -> Option<ServerTime> {
         self.inner().link.server_now()
     }

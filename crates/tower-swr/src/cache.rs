@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Uri;
 use tower_swr_core::{
     Cache, CacheBuilder, Clock, FarHealth, FarLog, FarStore, MemorySettings, Mode, Observer,
-    Purged, QueueLimits, Rng, Spawn, Subject,
+    Purged, QueueLimits, RemoteRefreshes, Rng, Spawn, Subject,
 };
 
 use crate::fields::CacheStatusTable;
@@ -476,6 +476,26 @@ impl HttpCacheBuilder {
         self
     }
 
+    /// Where refreshes are left to processes that run a [`RefreshWorker`](crate::RefreshWorker): the queue that they take them
+    /// from, such as the `tower_swr_redis::Redis` that is the [far side](Self::far), too. Default nowhere.
+    ///
+    /// While a worker is there, a stale answer is renewed by it, and taken from the far side; where none is, or the queue is
+    /// away, or nothing has come of it for five seconds, this process renews it, as it would without. Nobody waits in either
+    /// case. A worker is told the URI and the fields that are on [a list](crate::CacheLayer::refresh_fields), and no more: what
+    /// depends on more is refreshed here. A miss is never left to a worker.
+    ///
+    /// ```
+    /// # use tower_swr::{HttpCache, MemorySettings};
+    /// # use tower_swr_core::testing::FarServer;
+    /// # let redis = FarServer::default().node();
+    /// let builder = HttpCache::builder(MemorySettings::new(64 << 20)).far(redis.clone());
+    /// let cache = builder.remote_refreshes(redis).build();
+    /// ```
+    pub fn remote_refreshes(mut self, queue: impl RemoteRefreshes) -> Self {
+        self.engine = self.engine.remote_refreshes(queue);
+        self
+    }
+
     /// Where the time is read. Default: the machine's clocks, through tokio.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.engine = self.engine.clock(clock);
@@ -501,7 +521,13 @@ impl HttpCacheBuilder {
     }
 
     /// The cache.
+    ///
+    /// # Panics
+    ///
+    /// Where [`remote_refreshes`](Self::remote_refreshes) are set, but no [far side](Self::far): nobody would find what a
+    /// worker has made.
     #[must_use]
+    #[track_caller]
     pub fn build(self) -> HttpCache {
         HttpCache {
             shared: Arc::new(Shared {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::{self, Debug};
 
 use crate::query::QueryRule;
+use crate::refresh_fields;
 use crate::rules::{self, Refusal};
 use crate::settings::{AuthorizationRule, CookieRule, Settings};
 
@@ -84,6 +85,9 @@ pub struct RouteConfig {
     pub query: Option<QueryConfig>,
     /// [`CacheLayer::vary`](crate::CacheLayer::vary), the names of request fields.
     pub vary: Option<Vec<String>>,
+    /// [`CacheLayer::refresh_fields`](crate::CacheLayer::refresh_fields), the names of request fields beside those that are on
+    /// the list anyway.
+    pub refresh_fields: Option<Vec<String>>,
     /// What a `Cookie` in a request means.
     pub cookies: Option<CookieConfig>,
     /// What `Authorization` in a request means.
@@ -245,6 +249,7 @@ impl RouteConfig {
 
         set!(self.query => settings.query, QueryConfig::rule);
         set!(self.vary => settings.vary, rules::vary_names);
+        set!(self.refresh_fields => settings.refresh_fields, refresh_fields::names);
         set!(self.cookies => settings.cookies, CookieConfig::rule);
         set!(self.authorization => settings.authorization, AuthorizationConfig::rule);
 

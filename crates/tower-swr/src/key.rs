@@ -19,7 +19,7 @@ pub(crate) const LONGEST: usize = 16 << 10;
 
 /// Request fields that are part of every key.
 pub(crate) fn keyed_fields() -> impl Iterator<Item = HeaderName> {
-    FORWARDED_FIELDS.into_iter().chain([HOST])
+    FORWARDED_FIELDS.iter().cloned().chain([HOST])
 }
 
 /// Writes the key of `request`, of which the fields say what is `noted`, behind its scope: refused where the host is not
@@ -245,12 +245,12 @@ fn authority<'r>(uri: &'r Uri, noted: &Noted<'r>) -> Result<Option<&'r [u8]>, By
 /// The URI that the client sent: axum hands nested routers one without their prefix, which is the same for every
 /// tenant under `/tenants/{id}`.
 #[cfg(feature = "axum")]
-fn sent_uri<B>(request: &Request<B>) -> &Uri {
+pub(crate) fn sent_uri<B>(request: &Request<B>) -> &Uri {
     let original = request.extensions().get::<axum::extract::OriginalUri>();
     original.map_or(request.uri(), |original| &original.0)
 }
 
 #[cfg(not(feature = "axum"))]
-fn sent_uri<B>(request: &Request<B>) -> &Uri {
+pub(crate) fn sent_uri<B>(request: &Request<B>) -> &Uri {
     request.uri()
 }

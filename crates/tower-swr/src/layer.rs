@@ -40,7 +40,7 @@ use crate::settings::{AuthorizationRule, CookieRule, Settings};
 pub struct CacheLayer {
     cache: HttpCache,
     scope: &'static str,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 impl CacheLayer {
@@ -577,7 +577,7 @@ impl CacheLayer {
 
     /// What `rule` makes of a setter's value.
     #[track_caller]
-    fn allowed<T: Clone + Debug, U>(
+    pub(crate) fn allowed<T: Clone + Debug, U>(
         &self,
         setter: &str,
         value: T,

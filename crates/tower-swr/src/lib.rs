@@ -31,6 +31,11 @@
 //! What an outer middleware puts into a request's extensions (a user, a transaction) travels with the one request that
 //! fills the cache, and its answer goes to everybody: such middleware belongs inside this layer.
 //!
+//! # Several processes
+//!
+//! With [`HttpCacheBuilder::far`] they share what they have and call a handler once among them; with
+//! [`HttpCacheBuilder::remote_refreshes`] they leave refreshes to processes that run a [`RefreshWorker`].
+//!
 //! # What is shared
 //!
 //! A `GET` without `Cookie` and `Authorization` whose answer does not forbid it (RFC 9111 section 3): no `no-store`, no
@@ -50,8 +55,10 @@ mod future;
 mod gate;
 mod head;
 mod hop_by_hop;
+mod job;
 mod key;
 mod layer;
+mod order;
 mod origin;
 mod place;
 mod policy;
@@ -62,6 +69,7 @@ mod question;
 mod ranges;
 mod recording;
 mod recurring;
+mod refresh_fields;
 mod request;
 mod respond;
 mod response;
@@ -76,6 +84,7 @@ mod stats;
 mod tags;
 mod tape;
 mod via;
+mod worker;
 
 pub use body::{BoxError, CacheBody};
 pub use cache::{HttpCache, HttpCacheBuilder};
@@ -86,6 +95,7 @@ pub use layer::CacheLayer;
 pub use service::CacheService;
 pub use stats::{ScopeStats, Stats};
 pub use tower_swr_core::{FarHealth, FarStats, MemorySettings, Mode, Purged, QueueLimits, Reach};
+pub use worker::{RefreshWorker, WorkerStats};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

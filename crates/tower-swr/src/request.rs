@@ -74,7 +74,7 @@ pub(crate) struct Noted<'r> {
 
 /// What proxies in front put there, and handlers build links from. Keyed where present, so that nobody can make a link
 /// of theirs part of somebody else's answer.
-pub(crate) const FORWARDED_FIELDS: [HeaderName; 11] = [
+pub(crate) static FORWARDED_FIELDS: [HeaderName; 11] = [
     HeaderName::from_static(FORWARDED_HOST),
     HeaderName::from_static(FORWARDED_PROTO),
     HeaderName::from_static(FORWARDED_PREFIX),
@@ -260,7 +260,7 @@ fn strip_cookies(fields: &mut HeaderMap, rule: &CookieRule) {
     }
 }
 
-fn has_cookie(fields: &HeaderMap, names: &[String]) -> bool {
+pub(crate) fn has_cookie(fields: &HeaderMap, names: &[String]) -> bool {
     cookies(fields).any(|(name, _)| is_named(names, name))
 }
 

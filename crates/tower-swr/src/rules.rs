@@ -6,7 +6,9 @@ use std::fmt;
 use std::time::Duration;
 
 use http::HeaderName;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, EXPIRES};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, COOKIE, EXPIRES, PROXY_AUTHORIZATION, SET_COOKIE,
+};
 
 use crate::request;
 
@@ -102,6 +104,32 @@ fn is_settled(name: &HeaderName) -> bool {
 /// The same, as they are written.
 pub(crate) fn vary_names(names: Vec<String>) -> Result<Vec<HeaderName>, Refusal> {
     vary_fields(fields(names)?)
+}
+
+/// The names of request fields that workers may be told.
+pub(crate) fn told_fields(names: Vec<HeaderName>) -> Result<Vec<HeaderName>, Refusal> {
+    if let Some(name) = names.iter().find(|name| is_secret(name)) {
+        return Err(Refusal::new(format!(
+            "{name} carries secrets, and whoever reads the queue reads what workers are told; leave it out: what depends \
+             on it is refreshed in this process"
+        )));
+    }
+    match names.iter().find(|name| is_settled(name)) {
+        None => Ok(names),
+        Some(name) => Err(Refusal::new(format!(
+            "the handler does not see {name} when an answer is refreshed; leave it out"
+        ))),
+    }
+}
+
+/// The same, as they are written.
+pub(crate) fn told_names(names: Vec<String>) -> Result<Vec<HeaderName>, Refusal> {
+    told_fields(fields(names)?)
+}
+
+/// What is never told, whatever anybody wants.
+pub(crate) fn is_secret(name: &HeaderName) -> bool {
+    [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE].contains(name)
 }
 
 /// The names of fields that are heeded before `Cache-Control`.

@@ -16,6 +16,7 @@ use crate::conditions::Conditions;
 use crate::exchange::Exchange;
 use crate::future::ResponseFuture;
 use crate::key::{self, Target};
+use crate::order::{Fulfilled, Order};
 use crate::policy::RequestControl;
 use crate::prototype::Prototype;
 use crate::question::{self, Asked, Question};
@@ -23,7 +24,7 @@ use crate::request::{self, Bypass};
 use crate::response::Held;
 use crate::route::Route;
 use crate::settings::AuthorizationRule;
-use crate::via;
+use crate::via::{self, Origin};
 
 /// A service whose answers are cached: what [`CacheLayer`](crate::CacheLayer) makes of an inner service.
 ///
@@ -71,8 +72,10 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        if via::came_through(&self.route.scope, request.extensions()) {
-            return self.forward(request);
+        match via::origin(&self.route.scope, request.extensions()) {
+            Origin::Client => {}
+            Origin::Own => return self.forward(request),
+            Origin::Worker(order) => return self.carry_out(request, order),
         }
         let mut text = self.route.scope.key.clone();
         let asked = match self.admit(&request, &mut text) {
@@ -165,6 +168,33 @@ impl<S> CacheService<S> {
             }
             Held::Response(_) | Held::Variants(_) => None,
         }
+    }
+
+    /// Makes the refresh that a worker was given, if it is one of this scope; otherwise it is for a layer further in.
+    fn carry_out<A, B>(&self, request: Request<A>, order: Arc<Order>) -> ResponseFuture<B, S::Error>
+    where
+        S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError> + Send + 'static,
+        A: Body + Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if !order.is_for(self.route.scope.name) {
+            return self.forward(request);
+        }
+        let mut text = self.route.scope.key.clone();
+        let Ok(asked) = self.admit(&request, &mut text) else {
+            order.fulfil(Fulfilled::Refused);
+            return ResponseFuture::ready(Response::new(CacheBody::empty()));
+        };
+        let found = question::look(&mut text, &self.route, request.headers(), asked.began);
+        let (question, _) = Question::new(&text, found, asked);
+        let exchange = Exchange::new(&self.route, &self.inner, request, question);
+        ResponseFuture::pending(Box::pin(async move {
+            order.fulfil(exchange.carry_out(&order).await);
+            Ok(Response::new(CacheBody::empty()))
+        }))
     }
 
     /// Hands a request to the inner service that this cache has sent here itself.

@@ -8,6 +8,7 @@ use tower_swr_core::FlightPolicy;
 
 use crate::policy::Lifetimes;
 use crate::query::QueryRule;
+use crate::refresh_fields;
 
 /// Everything that a [`CacheLayer`](crate::CacheLayer) can be told. Two layers of one scope must agree in all of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) query: QueryRule,
     /// Request fields that are part of the key.
     pub(crate) vary: Vec<HeaderName>,
+    /// Request fields that workers may be told.
+    pub(crate) refresh_fields: Vec<HeaderName>,
     pub(crate) fields: FieldFamilies,
     /// What clients say in `Cache-Control` counts.
     pub(crate) client_directives: bool,
@@ -91,6 +94,7 @@ impl Settings {
             authorization: AuthorizationRule::Bypass,
             query: QueryRule::default(),
             vary: Vec::new(),
+            refresh_fields: refresh_fields::by_default(),
             fields,
             client_directives: false,
             head_as_get: false,

@@ -8,6 +8,9 @@
 //! It is a program (`cargo run --release -p axum-db`) and a library, so that tests can put their own
 //! load on the same [`router()`].
 //!
+//! Several processes that name one Redis (`--redis`) share their reports, and leave refreshes to those that run with
+//! `--worker`, while one does.
+//!
 //! The database is `SQLite` in a file, or `PostgreSQL` by URL; [`Database::open`] fills it.
 
 mod database;
@@ -19,6 +22,7 @@ mod server;
 mod settings;
 mod stats;
 mod stop;
+mod worker;
 
 pub use database::{Database, DatabaseError, DatabaseLocation, ParseLocationError};
 pub use region::Region;

@@ -14,11 +14,12 @@ use tokio::time::{sleep, timeout};
 use crate::database::{Database, DatabaseError, DatabaseLocation};
 use crate::router::router;
 use crate::settings::Settings;
+use crate::worker::work;
 
 /// How long each of the three steps of stopping may take: open connections, refreshes, queries.
-const STOP_DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Runs the application until `stop` resolves, then ends it in order.
+/// Runs the application until `stop` resolves, then ends it in order: one that serves, or a worker.
 ///
 /// # Errors
 ///
@@ -27,6 +28,9 @@ pub async fn serve(
     settings: Settings,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), ServeError> {
+    if let Some(redis) = settings.redis.clone().filter(|_| settings.worker) {
+        return work(settings, redis, stop).await;
+    }
     // Before the database, because a taken port should be told before a second is spent on filling.
     let listener = listen(settings.listen).await?;
     let mut stop = Box::pin(stop);
@@ -94,7 +98,7 @@ async fn deadline(stopping: oneshot::Receiver<()>) {
     clippy::disallowed_methods,
     reason = "an application may use the runtime's timers"
 )]
-async fn close(database: &Database) {
+pub(crate) async fn close(database: &Database) {
     if timeout(STOP_DEADLINE, database.close()).await.is_err() {
         tracing::warn!("a query was still running at the deadline");
     }
@@ -113,7 +117,7 @@ Stop:     Ctrl-C
     )
 }
 
-fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     // Whoever closed our standard output does not want to read it; that is no reason to stop.
     let _ = io::stdout().write_all(text.as_bytes());
 }

@@ -50,6 +50,11 @@ pub struct Settings {
     #[arg(long, env = "AXUM_DB_REDIS", hide_env_values = true, value_name = "URL", value_parser = redis)]
     pub redis: Option<Redis>,
 
+    /// Serve nobody: compute the reports that the other processes behind the same Redis leave to workers, until Ctrl-C.
+    // While one runs they leave all refreshes to it; where none does each computes its own.
+    #[arg(long, env = "AXUM_DB_WORKER", requires = "redis")]
+    pub worker: bool,
+
     /// What to log, as tracing-subscriber's filter directives.
     // sqlx warns of every wait for a connection, and a crowd on the raw route is made to wait.
     #[arg(long, env = "RUST_LOG", value_name = "FILTER", default_value = "info,sqlx=error", value_parser = log_filter)]
@@ -57,12 +62,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The cache, shared with other processes where a Redis is named.
+    /// The cache, shared with other processes where a Redis is named, and with their workers.
     #[must_use]
     pub fn cache(&self) -> HttpCache {
         let builder = HttpCache::builder(MemorySettings::new(CACHE_BYTES));
         match &self.redis {
-            Some(redis) => builder.far(redis.clone()).build(),
+            Some(redis) => {
+                let shared = builder.far(redis.clone());
+                shared.remote_refreshes(redis.clone()).build()
+            }
             None => builder.build(),
         }
     }

@@ -8,7 +8,7 @@ use super::purge::Sweeps;
 use super::refills::Refills;
 use super::{Cache, Shared};
 use crate::clock::{Clock, SystemClock};
-use crate::far::{FarLog, FarStore};
+use crate::far::{FarLog, FarStore, RemoteRefreshes};
 use crate::flight::Flights;
 use crate::invalidation::Invalidations;
 use crate::observe::{Observer, Unobserved};
@@ -35,6 +35,7 @@ pub struct CacheBuilder {
     spawn: Arc<dyn Spawn>,
     observer: Arc<dyn Observer>,
     far: Option<FarSettings>,
+    workers: Option<Arc<dyn RemoteRefreshes>>,
 }
 
 impl CacheBuilder {
@@ -50,6 +51,7 @@ impl CacheBuilder {
             spawn: Arc::new(TokioSpawn),
             observer: Arc::new(Unobserved),
             far: None,
+            workers: None,
         }
     }
 
@@ -145,11 +147,39 @@ impl CacheBuilder {
         self
     }
 
-    /// The cache.
+    /// Where refreshes are [offered](Cache::refresh_elsewhere) to processes that do nothing else. Default nowhere: each process
+    /// makes its own.
+    ///
+    /// ```
+    /// use tower_swr_core::testing::FarServer;
+    /// use tower_swr_core::{Cache, CacheBuilder, MemorySettings};
+    ///
+    /// let node = FarServer::default().node();
+    /// let builder = CacheBuilder::new(MemorySettings::new(1 << 20)).far(node.clone());
+    /// let cache: Cache<u32> = builder.remote_refreshes(node).build();
+    /// assert!(cache.is_remote());
+    /// ```
     #[must_use]
+    pub fn remote_refreshes(mut self, queue: impl RemoteRefreshes) -> Self {
+        self.workers = Some(Arc::new(queue));
+        self
+    }
+
+    /// The cache.
+    ///
+    /// # Panics
+    ///
+    /// Where refreshes are offered to workers, but there is no [far side](Self::far) on which they could leave anything.
+    #[must_use]
+    #[track_caller]
     pub fn build<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static>(self) -> Cache<V, P> {
         let tasks = TaskTracker::new();
-        let far = (self.far).map(|settings| Far::new(settings, Arc::clone(&self.spawn)));
+        assert!(
+            self.workers.is_none() || self.far.is_some(),
+            "remote_refreshes without far: nobody would find what a worker has made; name the far side, too"
+        );
+        let workers = self.workers;
+        let far = (self.far).map(|settings| Far::new(settings, workers, Arc::clone(&self.spawn)));
         let spawn: Arc<dyn Spawn> = Arc::new(Tracked {
             spawn: self.spawn,
             tasks: tasks.clone(),

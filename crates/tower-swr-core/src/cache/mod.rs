@@ -158,6 +158,8 @@ pub enum Purpose {
     Refresh,
     /// What could be served is not wanted: the origin is to be asked in any case.
     Revalidate,
+    /// What another process serves is due to be renewed, whatever is kept here: see [`Fill::instead_of`].
+    Remote,
 }
 
 impl Purpose {
@@ -166,7 +168,7 @@ impl Purpose {
         match self {
             Self::Miss => false,
             Self::Refresh => due,
-            Self::Revalidate => true,
+            Self::Revalidate | Self::Remote => true,
         }
     }
 }

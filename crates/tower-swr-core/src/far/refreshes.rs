@@ -21,6 +21,8 @@ use crate::key::Digest;
 /// let key = FarKey::new(KeyText::new("answers").key());
 /// let job = || RemoteJob::new(&key, "GET /answers");
 ///
+/// assert_eq!(web.enqueue(job()).await?, Enqueued::Unattended);
+/// worker.attend().await?;
 /// assert_eq!(web.enqueue(job()).await?, Enqueued::Queued);
 /// assert_eq!(web.enqueue(job()).await?, Enqueued::Pending);
 /// for job in worker.take(32).await? {
@@ -30,7 +32,19 @@ use crate::key::Digest;
 /// # Ok::<_, FarError>(()) }).expect("the far side answers");
 /// ```
 pub trait RemoteRefreshes: Debug + Send + Sync + 'static {
-    /// Offers `job`, unless one of its key waits or runs.
+    /// Says that a worker is there, for a time that the implementation chooses: not below two seconds, not above ten. A
+    /// worker says it once a second, also while it has its hands full.
+    ///
+    /// # Errors
+    ///
+    /// Where the far side did not answer in time.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any time.
+    fn attend(&self) -> FarFuture<'_, Result<(), FarError>>;
+
+    /// Offers `job`, unless nobody is there to do it, or one of its key waits or runs.
     ///
     /// # Errors
     ///
@@ -103,6 +117,8 @@ pub enum Enqueued {
     Queued,
     /// One of the same key waits or runs already.
     Pending,
+    /// No worker has [said](RemoteRefreshes::attend) lately that it is there. Nothing waits: refresh in this process.
+    Unattended,
 }
 
 /// A job in a worker's hands.

@@ -2,7 +2,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 
-use crate::far::{Acquired, FarError, FarFuture, FarHealth, FarKey, ServerTime, Version};
+use crate::far::{Acquired, FarError, FarFuture, FarHealth, FarKey, ServerTime, Version, Wait};
 
 /// A store that several processes share, and the mutex that decides which of them calls the origin.
 ///
@@ -57,6 +57,10 @@ pub trait FarStore: Debug + Send + Sync + 'static {
         key: &'a FarKey,
         have: Option<Version>,
     ) -> FarFuture<'a, Result<Acquired, FarError>>;
+
+    /// Waits for what becomes of somebody else's call for `key`: from now on, for a message alone, so that the wait may never
+    /// end. Whoever waits has a deadline of their own.
+    fn watch(&self, key: &FarKey) -> Wait;
 
     /// What the server's clock says now, as far as this node knows. None before it was first reached.
     fn server_now(&self) -> Option<ServerTime>;

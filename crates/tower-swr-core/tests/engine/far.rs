@@ -246,6 +246,7 @@ async fn a_job_whose_worker_is_gone_is_handed_out_again_until_it_is_given_up() {
         clock, server, one, ..
     } = house();
     let job = RemoteJob::new(&key(b"/a"), "GET /a");
+    one.attend().await.expect("an answer");
     one.enqueue(job.clone()).await.expect("an answer");
     for attempt in 1..=5 {
         let taken = one.take(9).await.expect("an answer");

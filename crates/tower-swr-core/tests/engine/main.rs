@@ -1,6 +1,7 @@
 //! The engine, by its public face. One program for all tests, since each would be linked anew.
 
 mod beyond;
+mod elsewhere;
 mod failures;
 mod far;
 mod faults;

@@ -15,6 +15,7 @@ pub(crate) async fn run(url: &str) {
         crate::connected(url).await,
         crate::connected(url).await,
     );
+    one.attend().await.expect("it is said");
     let began = Instant::now();
     for number in 0..JOBS {
         let job = RemoteJob::new(&crate::key(&format!("/job/{number}")), "a job");

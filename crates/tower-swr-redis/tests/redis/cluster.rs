@@ -135,7 +135,7 @@ async fn the_queue_goes_on_with_the_next_master() {
     cluster.kill(dies);
     let job = RemoteJob::new(&key("/a"), "a job");
     eventually("a job is queued", async || {
-        redis.enqueue(job.clone()).await == Ok(Enqueued::Queued)
+        crate::queue::offer(&redis, job.clone()).await == Ok(Enqueued::Queued)
     })
     .await;
     eventually(

@@ -17,6 +17,12 @@ async fn worker(server: &Server, rescue_after: Duration) -> Redis {
     redis
 }
 
+/// What becomes of an offer while a worker is there.
+pub(crate) async fn offer(redis: &Redis, job: RemoteJob) -> Result<Enqueued, FarError> {
+    redis.attend().await?;
+    redis.enqueue(job).await
+}
+
 pub(crate) async fn next(worker: &Redis) -> TakenJob {
     let taking = async {
         loop {
@@ -36,14 +42,14 @@ async fn a_job_whose_worker_died_is_taken_over_and_given_up_in_the_end() {
     let server = Server::start();
     let after = Duration::from_millis(200);
     let dies = worker(&server, after).await;
-    assert_eq!(dies.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&dies, job("/a")).await, Ok(Enqueued::Queued));
     assert_eq!(next(&dies).await.attempt, 1);
     drop(dies);
     let other = worker(&server, after).await;
     for attempt in 2..=5 {
         let taken = next(&other).await;
         assert_eq!((&taken.payload[..], taken.attempt), (&b"/a"[..], attempt));
-        assert_eq!(other.enqueue(job("/a")).await, Ok(Enqueued::Pending));
+        assert_eq!(offer(&other, job("/a")).await, Ok(Enqueued::Pending));
     }
     eventually("it is given up", async || {
         let taken = other.take(1).await;
@@ -52,14 +58,14 @@ async fn a_job_whose_worker_died_is_taken_over_and_given_up_in_the_end() {
     })
     .await;
     assert_eq!(server.ask::<u64>(&["XLEN", "{swr:q}:s"]), 0);
-    assert_eq!(other.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&other, job("/a")).await, Ok(Enqueued::Queued));
 }
 
 #[tokio::test]
 async fn a_job_that_keeps_failing_is_given_up() {
     let server = Server::start();
     let redis = connected(&server.url()).await;
-    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
     for attempt in 1..=5 {
         let taken = next(&redis).await;
         assert_eq!(taken.attempt, attempt);
@@ -67,7 +73,7 @@ async fn a_job_that_keeps_failing_is_given_up() {
         assert_eq!(redis.retry(taken, pause).await, Ok(()));
     }
     assert_eq!(server.ask::<u64>(&["XLEN", "{swr:q}:dead"]), 1);
-    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
 }
 
 #[tokio::test]
@@ -79,7 +85,7 @@ async fn a_server_that_was_flushed_gets_its_group_again() {
     );
     for round in 0..3 {
         let path = format!("/{round}");
-        assert_eq!(web.enqueue(job(&path)).await, Ok(Enqueued::Queued));
+        assert_eq!(offer(&web, job(&path)).await, Ok(Enqueued::Queued));
         let taken = next(&worker).await;
         assert_eq!(taken.payload, path);
         let _: String = server.ask(&["FLUSHALL"]);
@@ -107,7 +113,7 @@ async fn a_question_that_is_dropped_takes_no_job_with_it() {
         })
         .await;
         let path = format!("/{round}");
-        assert_eq!(web.enqueue(job(&path)).await, Ok(Enqueued::Queued));
+        assert_eq!(offer(&web, job(&path)).await, Ok(Enqueued::Queued));
         let taken = next(&worker).await;
         assert_eq!((&taken.payload[..], taken.attempt), (path.as_bytes(), 1));
         assert_eq!(worker.done(taken).await, Ok(()));
@@ -124,7 +130,7 @@ async fn what_others_put_into_the_queue_is_thrown_away() {
     ] {
         let _: String = server.ask(&[&["XADD", "{swr:q}:s", "*"], fields].concat());
     }
-    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
     let taken = next(&redis).await;
     assert_eq!(taken.payload, "/a");
     assert_eq!(redis.done(taken).await, Ok(()));
@@ -138,13 +144,13 @@ async fn a_queue_that_is_away_says_so_at_once_and_is_used_again() {
     assert_eq!(redis.take(0).await, Ok(Vec::new()));
     server.kill();
     eventually("the loss is noticed", async || {
-        redis.enqueue(job("/a")).await == Err(FarError::Unavailable)
+        offer(&redis, job("/a")).await == Err(FarError::Unavailable)
     })
     .await;
     assert_eq!(redis.take(1).await, Err(FarError::Unavailable));
     server.restart();
     ready(&redis).await;
-    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
     assert_eq!(next(&redis).await.payload, "/a");
 }
 
@@ -157,7 +163,7 @@ async fn workers_share_what_there_is() {
         connected(&server.url()).await,
     ];
     for number in 0..500 {
-        let queued = web.enqueue(job(&format!("/{number}"))).await;
+        let queued = offer(&web, job(&format!("/{number}"))).await;
         assert_eq!(queued, Ok(Enqueued::Queued));
     }
     let work = |worker: Redis| async move {
@@ -191,7 +197,7 @@ async fn what_others_put_off_stops_no_worker() {
         let job = job.get(..40).unwrap_or(job);
         let _: u64 = server.ask(&["ZADD", "{swr:q}:later", "1", job]);
     }
-    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
     let taken = next(&redis).await;
     assert_eq!(taken.payload, "/a");
     assert_eq!(redis.done(taken).await, Ok(()));
@@ -200,7 +206,7 @@ async fn what_others_put_off_stops_no_worker() {
     })
     .await;
     let _: String = server.ask(&["SET", "{swr:q}:later", "another type"]);
-    assert_eq!(redis.enqueue(job("/b")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&redis, job("/b")).await, Ok(Enqueued::Queued));
     assert_eq!(next(&redis).await.payload, "/b");
 }
 
@@ -209,7 +215,7 @@ async fn a_job_that_was_taken_over_is_no_longer_its_first_worker_s() {
     let server = Server::start();
     let after = Duration::from_millis(200);
     let (first, second) = (worker(&server, after).await, worker(&server, after).await);
-    assert_eq!(first.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&first, job("/a")).await, Ok(Enqueued::Queued));
     let late = [next(&first).await, next(&second).await, next(&second).await];
     assert_eq!(late.each_ref().map(|job| job.attempt), [1, 2, 3]);
     let [of_first, of_second, held] = late;
@@ -227,10 +233,10 @@ async fn a_job_that_was_taken_over_is_no_longer_its_first_worker_s() {
         "it is worked on"
     );
     assert_eq!(server.ask::<u64>(&["EXISTS", "{swr:q}:later"]), 0);
-    assert_eq!(first.enqueue(job("/a")).await, Ok(Enqueued::Pending));
+    assert_eq!(offer(&first, job("/a")).await, Ok(Enqueued::Pending));
     assert_eq!(second.done(held).await, Ok(()));
     assert_eq!(server.ask::<u64>(&["XLEN", "{swr:q}:s"]), 0);
-    assert_eq!(first.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&first, job("/a")).await, Ok(Enqueued::Queued));
 }
 
 #[tokio::test]
@@ -238,15 +244,27 @@ async fn a_job_that_is_not_in_the_queue_is_not_pending() {
     let server = Server::start();
     let redis = connected(&server.url()).await;
     let _: u64 = server.ask(&["LPUSH", "{swr:q}:s", "another type"]);
-    let refused = redis.enqueue(job("/a")).await;
+    let refused = offer(&redis, job("/a")).await;
     assert!(
         matches!(refused, Err(FarError::Refused { .. })),
         "{refused:?}"
     );
     let _: u64 = server.ask(&["DEL", "{swr:q}:s"]);
-    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Queued));
-    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Pending));
+    assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Pending));
     let _: u64 = server.ask(&["XTRIM", "{swr:q}:s", "MAXLEN", "0"]);
-    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
     assert_eq!(next(&redis).await.payload, "/a");
+}
+
+#[tokio::test]
+async fn where_nobody_is_at_work_nothing_is_queued() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Unattended));
+    assert_eq!(server.ask::<u64>(&["EXISTS", "{swr:q}:s"]), 0);
+    assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
+    let _: u64 = server.ask(&["DEL", "{swr:q}:w"]);
+    let unattended = redis.enqueue(job("/a")).await;
+    assert_eq!(unattended, Ok(Enqueued::Unattended), "it waits for nobody");
 }

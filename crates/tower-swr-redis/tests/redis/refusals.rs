@@ -141,7 +141,7 @@ async fn the_permissions_that_the_documentation_names_are_enough() {
     assert_eq!(body(&redis, &key).await, None);
     let job = || RemoteJob::new(&key, "a job");
     for _ in 0..2 {
-        let queued = redis.enqueue(job()).await;
+        let queued = crate::queue::offer(&redis, job()).await;
         assert_eq!(queued, Ok(Enqueued::Queued));
         let job = next(&redis).await;
         assert_eq!(redis.retry(job, Duration::from_millis(1)).await, Ok(()));

@@ -1,6 +1,8 @@
 //! A request that the store has no answer for: it joins a flight, leads one, or goes to the origin alone.
 
 mod calls;
+mod ordered;
+mod refresh;
 mod through;
 
 use std::sync::Arc;
@@ -10,10 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tower_service::Service;
-use tower_swr_core::{
-    Answer, Entry, Fate, Joined, Landed, Look, Mode, Outcome, Purpose, Refresh, Waiting,
-};
-use tracing::Instrument as _;
+use tower_swr_core::{Answer, Entry, Fate, Joined, Landed, Look, Mode, Outcome, Purpose, Waiting};
 
 use self::calls::Call;
 use crate::body::{BoxError, CacheBody};
@@ -143,33 +142,6 @@ where
             }
             Some(Joined::Again(_)) => Turn::Again,
         }
-    }
-
-    /// Offers the request for the refresh of what it was answered with.
-    fn renew(self: Box<Self>) {
-        let Question { asked, .. } = &self.question;
-        if let Some(turn) = self.route.reserve_refresh(&self.question.key(), asked) {
-            self.refresh(turn);
-        }
-    }
-
-    /// Renews what the request was answered with, behind its back, when it is its turn.
-    pub(crate) fn refresh(self: Box<Self>, turn: Refresh) {
-        let cause = tracing::Span::current();
-        turn.submit(async move {
-            // The switch may have been thrown while this waited for its turn.
-            if self.route.mode() != Mode::Normal {
-                return;
-            }
-            let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
-            let joined = engine.join(&self.question.key(), policy, Purpose::Refresh);
-            let Joined::Lead(fill) = joined else { return };
-            let span = tracing::info_span!(parent: None, "refresh", scope = self.route.scope.name, key = ?fill.key());
-            span.follows_from(&cause);
-            let errand = self.errand(fill.old().cloned(), fill.key().clone(), None);
-            let fill = errand.route.through(fill);
-            fill.run(errand.run().instrument(span)).await;
-        });
     }
 
     /// What was found, as far as the client will take it, and what to ask the origin for where it is not enough.

@@ -17,14 +17,24 @@ use crate::future::Answering;
 use crate::response::{Held, Partial};
 
 /// An exchange that is about to call the origin, and goes back to its client where there is no need for a call.
-struct Unasked<S, A> {
+pub(super) struct Unasked<S, A> {
     exchange: Option<Box<Exchange<S, A>>>,
     back: Option<oneshot::Sender<Box<Exchange<S, A>>>>,
 }
 
 impl<S, A> Unasked<S, A> {
+    pub(super) fn new(
+        exchange: Box<Exchange<S, A>>,
+        back: oneshot::Sender<Box<Exchange<S, A>>>,
+    ) -> Self {
+        Self {
+            exchange: Some(exchange),
+            back: Some(back),
+        }
+    }
+
     /// The origin is to be called: there is no way back.
-    fn ask(mut self) -> Option<Box<Exchange<S, A>>> {
+    pub(super) fn ask(mut self) -> Option<Box<Exchange<S, A>>> {
         self.back = None;
         self.exchange.take()
     }
@@ -60,10 +70,7 @@ where
         let (route, question) = (Arc::clone(&self.route), self.question.clone());
         let span = tracing::info_span!("fill", scope = route.scope.name, key = ?fill.key());
         let (kept, flight) = (fill.old().cloned(), fill.key().clone());
-        let unasked = Unasked {
-            exchange: Some(self),
-            back: Some(back),
-        };
+        let unasked = Unasked::new(self, back);
         let call = async move {
             match unasked.ask() {
                 Some(exchange) => exchange.errand(kept, flight, Some(own)).run().await,

@@ -86,7 +86,7 @@ impl VaryNames {
             .sum()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &HeaderName> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &HeaderName> {
         self.0.iter()
     }
 

@@ -38,3 +38,4 @@ mod uncacheable;
 mod validation;
 mod vary;
 mod warnings;
+mod workers;

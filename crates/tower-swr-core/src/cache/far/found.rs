@@ -60,7 +60,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
 
     /// Whether it is what is kept here: whatever was done to that, a soft purge even, is not undone by its own double.
     fn has_seen(&self, frame: &Frame) -> bool {
-        let ours = self.old().and_then(|old| old.far_version());
+        let ours = match (&self.purpose, &self.beyond) {
+            (Purpose::Remote, Some(beyond)) => beyond.seen,
+            _ => self.old().and_then(|old| old.far_version()),
+        };
         ours == Some(*frame.version.as_bytes())
     }
 
@@ -127,6 +130,9 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 Look::Serve { .. }
             ),
             Purpose::Refresh => entry.lifetime().freshness(entry.age(now)) == Freshness::Fresh,
+            Purpose::Remote => {
+                waited || entry.lifetime().freshness(entry.age(now)) == Freshness::Fresh
+            }
             // The origin is to be asked, by whomever: what came of somebody's call meanwhile is what it says.
             Purpose::Revalidate => waited,
         }

@@ -9,6 +9,7 @@
 //! same stamps.
 
 mod codec;
+mod elsewhere;
 mod follow;
 mod found;
 mod holdings;
@@ -31,7 +32,7 @@ pub use purged::{Purged, Reach};
 pub(super) use through::Beyond;
 
 use super::Cache;
-use crate::far::{FarHealth, FarLog, FarStore};
+use crate::far::{FarHealth, FarLog, FarStore, RemoteRefreshes};
 use crate::key::Subject;
 use crate::rng::{HasherRng, Rng};
 use crate::spawn::Spawn;
@@ -61,6 +62,8 @@ impl FarSettings {
 pub(super) struct Far {
     store: Arc<dyn FarStore>,
     log: Arc<dyn FarLog>,
+    /// To whom refreshes are offered.
+    workers: Option<Arc<dyn RemoteRefreshes>>,
     limit: usize,
     /// Tells our own invalidations from those of others.
     source: u64,
@@ -84,14 +87,21 @@ struct Counts {
     commits: AtomicU64,
     refused: AtomicU64,
     failures: AtomicU64,
+    offered: AtomicU64,
+    overdue: AtomicU64,
 }
 
 impl Far {
-    pub(super) fn new(settings: FarSettings, spawn: Arc<dyn Spawn>) -> Arc<Self> {
+    pub(super) fn new(
+        settings: FarSettings,
+        workers: Option<Arc<dyn RemoteRefreshes>>,
+        spawn: Arc<dyn Spawn>,
+    ) -> Arc<Self> {
         let FarSettings { store, log, limit } = settings;
         Arc::new(Self {
             store,
             log,
+            workers,
             limit,
             source: source(),
             spawn,
@@ -117,6 +127,8 @@ impl Far {
             commits,
             refused,
             failures,
+            offered,
+            overdue,
         } = &self.counts;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         FarStats {
@@ -125,6 +137,8 @@ impl Far {
             commits: read(commits),
             refused: read(refused),
             failures: read(failures),
+            offered: read(offered),
+            overdue: read(overdue),
             is_suspect: self.is_suspect.load(Ordering::Relaxed),
         }
     }
@@ -175,6 +189,10 @@ pub struct FarStats {
     pub refused: u64,
     /// Steps that had no answer in time, or a refusal.
     pub failures: u64,
+    /// Refreshes that were left to workers, or that were with one already.
+    pub offered: u64,
+    /// Of those, the ones that no worker had done in time, so that this process did.
+    pub overdue: u64,
     /// The log is out of reach: what others invalidate is not heard of until it returns.
     pub is_suspect: bool,
 }

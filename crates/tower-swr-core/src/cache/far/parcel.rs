@@ -35,6 +35,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             codec,
             grant,
             outbox: kept,
+            seen: _,
         } = *self.beyond.take()?;
         let grant = grant.filter(|_| !kept.is_empty())?;
         Some(Parcel {

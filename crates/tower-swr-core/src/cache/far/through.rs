@@ -8,15 +8,18 @@ use super::holdings::Grant;
 use super::seek::{Sought, Way};
 use crate::cache::call::call_in_time;
 use crate::cache::refills::Refills;
-use crate::cache::{Cache, Fetched, Fill};
+use crate::cache::{Cache, Fetched, Fill, Purpose};
 use crate::clock::Moment;
-use crate::entry::Slot;
-use crate::far::FarKey;
+use crate::entry::{FarVersion, Slot};
+use crate::far::{FarError, FarKey, Version};
+use crate::flight::{Lost, SharedError};
 use crate::key::Key;
 use crate::origin_calls::OriginCall;
 
 /// What a fill takes along on its way.
 pub(in crate::cache) struct Beyond<V> {
+    /// What another process has asked to be renewed.
+    pub(super) seen: Option<FarVersion>,
     /// How values are written for other processes.
     pub(super) codec: Arc<dyn FarCodec<V>>,
     /// The right to write them, once it was given.
@@ -29,6 +32,8 @@ pub(in crate::cache) struct Beyond<V> {
 enum Brought<V, P> {
     Found(Found<V>),
     Fetched(Box<Called<V, P>>),
+    /// It is of no use to those for whom it is made: they would not find it.
+    OutOfReach,
 }
 
 struct Called<V, P> {
@@ -47,10 +52,23 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     pub fn through(mut self, codec: &Arc<dyn FarCodec<V>>) -> Self {
         if self.cache.is_far() {
             self.beyond = Some(Box::new(Beyond {
+                seen: None,
                 codec: Arc::clone(codec),
                 grant: None,
                 outbox: Vec::new(),
             }));
+        }
+        self
+    }
+
+    /// For a flight with [`Purpose::Remote`](crate::Purpose::Remote) that goes [through a codec](Self::through): what whoever
+    /// asked for it has [seen](Cache::version_of). Any other value that is fresh will do, and the origin is not called
+    /// without the far side's leave: where that cannot be asked, the flight fails.
+    ///
+    /// Without one, any value that is fresh will do.
+    pub fn instead_of(mut self, seen: Option<Version>) -> Self {
+        if let Some(beyond) = &mut self.beyond {
+            beyond.seen = seen.map(|version| *version.as_bytes());
         }
         self
     }
@@ -80,6 +98,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 }
                 self.land(called.call, called.fetched).await;
             }
+            Ok(Brought::OutOfReach) => {
+                let unreached: SharedError = Arc::new(FarError::Unavailable);
+                self.lose(None, &Lost::Failed(unreached));
+            }
             Err(lost) => self.lose(None, &lost),
         }
     }
@@ -93,6 +115,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         let grant = match self.seek(way).await {
             Sought::Found(found) => return Brought::Found(found),
             Sought::Lead(grant) => Some(grant),
+            Sought::Alone if self.purpose == Purpose::Remote => return Brought::OutOfReach,
             Sought::Alone => None,
         };
         let turn = self.turn(cache).await;

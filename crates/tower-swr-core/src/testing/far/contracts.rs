@@ -1,10 +1,11 @@
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::far::{
     Acquired, Committed, FarError, FarKey, FarLog, FarStore, FarWrite, Invalidation, Lease,
-    LogEvent, LogFollower, LogPosition, Recorded, Version,
+    LogEvent, LogFollower, LogPosition, Recorded, Version, Woken,
 };
 use crate::key::{Key, KeyText, Subject};
 use crate::lifetime::Lifetime;
@@ -52,6 +53,7 @@ pub async fn far_store_contract(nodes: [&dyn FarStore; 2], mut pass: impl AsyncF
     );
 
     variants(nodes, &primary, second.0).await;
+    watchers_are_told(nodes, &mut pass).await;
     values_run_out(one, &mut pass).await;
 }
 
@@ -263,6 +265,28 @@ async fn lead(store: &dyn FarStore, key: &FarKey, have: Option<Version>) -> Box<
         Ok(Acquired::Lead(lease)) => lease,
         other => panic!("nobody else leads, yet: {other:?}"),
     }
+}
+
+/// Who watches is told. A message may be lost, as one is that comes before the node listens; not all of them are.
+async fn watchers_are_told([one, other]: [&dyn FarStore; 2], pass: &mut impl AsyncFnMut(Duration)) {
+    let key = FarKey::new(near_key("far_store_contract", b"/watched").borrowed());
+    let mut have = None;
+    for _ in 0..50 {
+        let mut watch = one.watch(&key);
+        assert!(futures_util::poll!(&mut watch).is_pending());
+        have = Some(
+            commit(lead(other, &key, have).await, &[&key], b"seen")
+                .await
+                .0,
+        );
+        for _ in 0..20 {
+            if let Poll::Ready(woken) = futures_util::poll!(&mut watch) {
+                return assert_eq!(woken, Woken::Stored);
+            }
+            pass(STEP).await;
+        }
+    }
+    panic!("nobody was told");
 }
 
 async fn lead_within(

@@ -46,6 +46,14 @@ pub(super) fn acquire(node: &FarNode, key: &FarKey, have: Option<Version>) -> Ac
     }))
 }
 
+pub(super) fn watch(node: &FarNode, key: &FarKey) -> Wait {
+    let (sender, woken) = oneshot::channel();
+    let mut state = node.server.state();
+    state.waiting.entry(address(key)).or_default().push(sender);
+    drop(state);
+    wait(woken, Box::pin(std::future::pending()))
+}
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// How long the lease at `at` lasts if nothing happens; none where there is none (any more).

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use crate::far::{
     Acquired, FarError, FarFuture, FarHealth, FarKey, FarStore, FarValue, Invalidation,
-    LogPosition, ServerTime, Version,
+    LogPosition, ServerTime, Version, Wait,
 };
-use crate::testing::far::lease::acquire;
+use crate::testing::far::lease::{acquire, watch};
 use crate::testing::far::server::{FarServer, address};
 
 /// One process that uses a [`FarServer`]: every port of the far side, and the faults that may befall it. Clones are the
@@ -148,6 +148,10 @@ impl FarStore for FarNode {
         have: Option<Version>,
     ) -> FarFuture<'a, Result<Acquired, FarError>> {
         Box::pin(self.step(move || acquire(self, key, have)))
+    }
+
+    fn watch(&self, key: &FarKey) -> Wait {
+        watch(self, key)
     }
 
     fn server_now(&self) -> Option<ServerTime> {

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use crate::far::{Enqueued, FarKey, RemoteJob, RemoteRefreshes, TakenJob};
 use crate::testing::far::contracts::{STEP, near_key};
 
-/// Checks that jobs are handed out once while they are worked on, one per key at a time, and again after a failure.
+/// Checks that jobs are taken only where a worker is there, and handed out once while they are worked on, one per key at a
+/// time, and again after a failure.
 /// The two of `nodes` are nodes of one far side that nothing else uses.
 ///
 /// # Panics
@@ -20,6 +21,9 @@ pub async fn remote_queue_contract(
         let key = FarKey::new(near_key("remote_queue_contract", path).borrowed());
         RemoteJob::new(&key, Bytes::copy_from_slice(path))
     };
+    let unattended = web.enqueue(job(b"/a")).await;
+    assert_eq!(unattended, Ok(Enqueued::Unattended), "nobody is there");
+    assert_eq!(worker.attend().await, Ok(()));
     for path in [b"/a", b"/b", b"/c"] {
         assert_eq!(web.enqueue(job(path)).await, Ok(Enqueued::Queued));
     }
@@ -48,6 +52,29 @@ pub async fn remote_queue_contract(
     let again = next(worker, &mut pass).await;
     assert_eq!((&again.payload[..], again.attempt), (&b"/b"[..], 2));
     assert_eq!(worker.done(again).await, Ok(()));
+    attendance([web, worker], &job(b"/d"), &mut pass).await;
+}
+
+/// A worker that says nothing for ten seconds is there no more; one that said something a second ago is.
+async fn attendance(
+    [web, worker]: [&dyn RemoteRefreshes; 2],
+    job: &RemoteJob,
+    pass: &mut impl AsyncFnMut(Duration),
+) {
+    for _ in 0..4 {
+        assert_eq!(worker.attend().await, Ok(()));
+        pass(Duration::from_secs(1)).await;
+    }
+    assert_eq!(web.enqueue(job.clone()).await, Ok(Enqueued::Queued));
+    let mut answer = Ok(Enqueued::Pending);
+    for _ in 0..100 {
+        answer = web.enqueue(job.clone()).await;
+        if answer == Ok(Enqueued::Unattended) {
+            return;
+        }
+        pass(Duration::from_millis(100)).await;
+    }
+    panic!("nobody has been there for ten seconds: {answer:?}");
 }
 
 async fn next(worker: &dyn RemoteRefreshes, pass: &mut impl AsyncFnMut(Duration)) -> TakenJob {

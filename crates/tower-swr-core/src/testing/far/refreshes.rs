@@ -16,7 +16,21 @@ const IDLE: Duration = Duration::from_secs(60);
 
 const MOST_ATTEMPTS: u32 = 5;
 
+/// How long a worker is there that has said so.
+const ATTENDANCE: Duration = Duration::from_secs(3);
+
 impl State {
+    fn offer(&mut self, job: RemoteJob, now: Moment) -> Enqueued {
+        if self.jobs.attended.is_none_or(|until| until <= now) {
+            return Enqueued::Unattended;
+        }
+        if self.knows(&job) {
+            return Enqueued::Pending;
+        }
+        self.jobs.waiting.push_back(Job { job, attempts: 0 });
+        Enqueued::Queued
+    }
+
     fn knows(&self, job: &RemoteJob) -> bool {
         let jobs = &self.jobs;
         let waiting = jobs.waiting.iter();
@@ -83,14 +97,15 @@ impl State {
 }
 
 impl RemoteRefreshes for FarNode {
+    fn attend(&self) -> FarFuture<'_, Result<(), FarError>> {
+        let until = self.server.clock().now().after(ATTENDANCE);
+        let attend = move |state: &mut State| state.jobs.attended = Some(until);
+        Box::pin(self.step(move || self.server.change(attend)))
+    }
+
     fn enqueue(&self, job: RemoteJob) -> FarFuture<'_, Result<Enqueued, FarError>> {
-        let offer = move |state: &mut State| match state.knows(&job) {
-            true => Enqueued::Pending,
-            false => {
-                state.jobs.waiting.push_back(Job { job, attempts: 0 });
-                Enqueued::Queued
-            }
-        };
+        let now = self.server.clock().now();
+        let offer = move |state: &mut State| state.offer(job, now);
         Box::pin(self.step(move || self.server.change(offer)))
     }
 

@@ -99,6 +99,8 @@ pub(super) struct Jobs {
     pub(super) later: Vec<(Moment, Job)>,
     pub(super) taken: HashMap<u64, (Moment, Job)>,
     pub(super) dead: Vec<RemoteJob>,
+    /// Until when a worker is there.
+    pub(super) attended: Option<Moment>,
 }
 
 pub(super) struct Job {

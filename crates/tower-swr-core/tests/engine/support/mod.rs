@@ -8,7 +8,7 @@ mod part;
 mod stream;
 mod witness;
 
-pub use beyond::{Number, World};
+pub use beyond::{Number, World, codec};
 pub use house::{House, Request, SECOND, WEEK, key, minute, secs, whole};
 pub use origin::{Call, Origin, Refused};
 pub use part::{Part, Parts, Told};

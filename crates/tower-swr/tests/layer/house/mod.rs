@@ -42,7 +42,7 @@ pub(crate) fn millis(millis: u64) -> Duration {
 
 /// Every die rolls a half.
 #[derive(Debug)]
-struct Half;
+pub(crate) struct Half;
 
 impl Rng for Half {
     fn roll(&self) -> f64 {
