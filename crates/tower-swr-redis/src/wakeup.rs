@@ -114,6 +114,14 @@ impl Wakeups {
         }
     }
 
+    /// Nobody is told anything for a while: all who wait look for themselves now, and need not wait for a server that is gone.
+    fn end(&self) {
+        let all = std::mem::take(&mut self.waiting().of);
+        for waiter in all.into_values().flatten() {
+            let _ = waiter.sender.send(Woken::Time);
+        }
+    }
+
     fn forget(&self, primary: Digest, number: u64) {
         let mut waiting = self.waiting();
         if let Some(all) = waiting.of.get_mut(&primary) {
@@ -163,6 +171,7 @@ pub(crate) async fn listen(link: Arc<Link>, wakeups: Arc<Wakeups>, channel: Stri
         {
             let reason = listen_on(&link, subscription, &wakeups).await;
             tracing::debug!(%reason, "subscription lost");
+            wakeups.end();
         }
         link.ports().clock.sleep(PAUSE).await;
     }
@@ -229,6 +238,15 @@ mod tests {
         wakeups.tell(&told(&keys()[0], Woken::Invalidated));
         let over = registered.each_mut().map(|wait| wait.now_or_never());
         assert_eq!(over, [Some(Woken::Invalidated); 3]);
+    }
+
+    #[test]
+    fn all_are_woken_when_nobody_will_be_told_any_more() {
+        let wakeups = Arc::new(Wakeups::default());
+        let mut registered = keys().map(|key| wakeups.register(&key));
+        wakeups.end();
+        let over = registered.each_mut().map(|wait| wait.now_or_never());
+        assert_eq!(over, [Some(Woken::Time); 3]);
     }
 
     #[test]
