@@ -21,6 +21,8 @@ use crate::wakeup::{Registration, Wakeups};
 const POLL: Duration = Duration::from_millis(250);
 /// What chance adds at most, so that waiting processes do not ask all at once.
 const JITTER: Duration = Duration::from_millis(50);
+/// The same while there is no subscription that could tell, as when the server has just come back; and up to twice that.
+const DEAF_POLL: Duration = Duration::from_millis(25);
 
 /// What one value may have, and what reading one may cost. The engine's own limit is lower, unless it is told otherwise.
 pub(crate) const MOST_BYTES: usize = 8 * MAX_BYTES;
@@ -102,7 +104,10 @@ impl Store {
     fn wait(&self, message: Registration, left: i64) -> Wait {
         let ports = self.grounds.link.ports();
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0) + 1);
-        let poll = POLL + JITTER.mul_f64(ports.rng.roll());
+        let poll = match self.wakeups.is_heard() {
+            true => POLL + JITTER.mul_f64(ports.rng.roll()),
+            false => DEAF_POLL + DEAF_POLL.mul_f64(ports.rng.roll()),
+        };
         let time = ports.clock.sleep(left.min(poll));
         Wait::new(async move {
             match select(message, time).await {

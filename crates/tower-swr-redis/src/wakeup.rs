@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -56,6 +57,7 @@ fn understand(message: &[u8]) -> Option<(Digest, Option<Digest>, Woken)> {
 #[derive(Debug, Default)]
 pub(crate) struct Wakeups {
     waiting: Mutex<Waiting>,
+    is_heard: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -114,6 +116,20 @@ impl Wakeups {
         }
     }
 
+    /// Whether there is a subscription by which those who wait are told.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.is_heard.load(Ordering::Relaxed)
+    }
+
+    /// Nobody is told anything for a while: all who wait look for themselves now, and need not wait for a server that is gone.
+    fn end(&self) {
+        self.is_heard.store(false, Ordering::Relaxed);
+        let all = std::mem::take(&mut self.waiting().of);
+        for waiter in all.into_values().flatten() {
+            let _ = waiter.sender.send(Woken::Time);
+        }
+    }
+
     fn forget(&self, primary: Digest, number: u64) {
         let mut waiting = self.waiting();
         if let Some(all) = waiting.of.get_mut(&primary) {
@@ -161,11 +177,23 @@ pub(crate) async fn listen(link: Arc<Link>, wakeups: Arc<Wakeups>, channel: Stri
         if link.is_up()
             && let Ok(subscription) = link.dialer.subscribe(&channel).await
         {
-            let reason = listen_on(&link, subscription, &wakeups).await;
+            wakeups.is_heard.store(true, Ordering::Relaxed);
+            // Where the connection that steps use was given up, nobody commits, and nobody is to be waited for.
+            let heard = Box::pin(listen_on(&link, subscription, &wakeups));
+            let reason = match select(heard, Box::pin(until_down(&link))).await {
+                Either::Left((reason, _)) => reason,
+                Either::Right(_) => FarError::Unavailable,
+            };
             tracing::debug!(%reason, "subscription lost");
+            wakeups.end();
         }
         link.ports().clock.sleep(PAUSE).await;
     }
+}
+
+async fn until_down(link: &Link) {
+    let mut changes = link.changes();
+    while link.is_up() && changes.changed().await.is_ok() {}
 }
 
 /// Passes on what is said until nothing is heard any more.
@@ -229,6 +257,15 @@ mod tests {
         wakeups.tell(&told(&keys()[0], Woken::Invalidated));
         let over = registered.each_mut().map(|wait| wait.now_or_never());
         assert_eq!(over, [Some(Woken::Invalidated); 3]);
+    }
+
+    #[test]
+    fn all_are_woken_when_nobody_will_be_told_any_more() {
+        let wakeups = Arc::new(Wakeups::default());
+        let mut registered = keys().map(|key| wakeups.register(&key));
+        wakeups.end();
+        let over = registered.each_mut().map(|wait| wait.now_or_never());
+        assert_eq!(over, [Some(Woken::Time); 3]);
     }
 
     #[test]

@@ -6,6 +6,9 @@
 )]
 
 mod hit;
+mod near;
+mod number;
+mod outage;
 mod queue;
 #[path = "../../tests/redis/support/server.rs"]
 mod server;
@@ -24,8 +27,10 @@ fn main() {
         for bytes in [1024, 100 * 1024] {
             hit::run(&server.url(), bytes).await;
         }
+        near::run(&server.url()).await;
         wake::run(&server.url()).await;
         queue::run(&server.url()).await;
+        outage::run().await;
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Server, body, commit, connected, key, lead, purge, ready};
+use crate::support::{Server, body, commit, connected, found, key, lead, purge, ready};
 use tower_swr_core::wire::{Frame, NotOurs};
 use tower_swr_core::{Committed, FarError, FarKey, FarLog, FarStore, FarWrite, Version};
 use tower_swr_redis::Redis;
@@ -24,7 +24,7 @@ async fn what_others_wrote_is_a_miss_and_is_replaced() {
     ];
     for blob in others {
         let _: String = server.ask(&["SET", &name(&key), blob]);
-        let found = redis.get(&key).await.expect("an answer").expect("a value");
+        let found = found(&redis, &key).await.expect("a value");
         let reason = Frame::decode(&found.blob, &key).expect_err("it is none of ours");
         assert_eq!(reason, NotOurs::Foreign);
         let lease = lead(&redis, &key, found.version()).await;
@@ -44,15 +44,10 @@ async fn what_is_too_large_is_not_read_and_is_replaced() {
     let key = key("/a");
     let lease = lead(&redis, &key, None).await;
     assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
-    let version = redis
-        .get(&key)
-        .await
-        .expect("an answer")
-        .expect("a value")
-        .version();
+    let version = found(&redis, &key).await.expect("a value").version();
     assert!(version.is_some());
     let _: u64 = server.ask(&["SETRANGE", &name(&key), "9000000", "?"]);
-    let found = redis.get(&key).await.expect("an answer").expect("a value");
+    let found = found(&redis, &key).await.expect("a value");
     assert!(found.blob.len() < 100, "{}", found.blob.len());
     assert!(Frame::decode(&found.blob, &key).is_err());
     assert_eq!(found.version(), version);
@@ -88,7 +83,7 @@ async fn a_damaged_value_is_a_miss_and_is_replaced() {
     let lease = lead(&redis, &key, None).await;
     assert_eq!(commit(lease, &key, "ours").await, Ok(Committed::Stored));
     let _: u64 = server.ask(&["SETRANGE", &name(&key), "100", "?"]);
-    let found = redis.get(&key).await.expect("an answer").expect("a value");
+    let found = found(&redis, &key).await.expect("a value");
     assert_eq!(Frame::decode(&found.blob, &key), Err(NotOurs::Damaged));
     let lease = lead(&redis, &key, found.version()).await;
     assert_eq!(commit(lease, &key, "again").await, Ok(Committed::Stored));
@@ -169,7 +164,7 @@ async fn a_large_value_comes_back_byte_by_byte() {
     let lease = lead(&redis, &key, None).await;
     let write = FarWrite::new(key.clone(), bytes.clone().into());
     assert_eq!(lease.commit(vec![write]).await, Ok(Committed::Stored));
-    let found = redis.get(&key).await.expect("an answer").expect("a value");
+    let found = found(&redis, &key).await.expect("a value");
     assert_eq!(found.blob, bytes);
     assert_eq!(found.version(), None::<Version>);
     let server_now = redis.server_now().expect("it has told its time");

@@ -49,34 +49,57 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             ..
         } = &*way.far;
         let concerned = self.concerned();
-        let (mut waited, mut newer) = (false, 0);
+        let mut trail = Trail::default();
         loop {
             way.far.settled(&concerned).await;
-            let there = store.get(&way.key).await?;
+            let there = match store.get(&way.key).await {
+                Err(error) if trail.goes_on_after(&error) => continue,
+                there => there?,
+            };
             let have = there.as_ref().and_then(FarValue::version);
             if let Some(there) = &there
-                && let Some(found) = self.judge_found(way, there, waited).await?
+                && let Some(found) = self.judge_found(way, there, trail.waited).await?
             {
-                count(if waited {
+                count(if trail.waited {
                     &counts.collapsed
                 } else {
                     &counts.hits
                 });
                 return Ok(Sought::Found(found));
             }
-            match store.acquire(&way.key, have).await? {
-                Acquired::Lead(lease) => {
+            match store.acquire(&way.key, have).await {
+                Err(error) if trail.goes_on_after(&error) => {}
+                Err(error) => return Err(error),
+                Ok(Acquired::Lead(lease)) => {
                     let key = self.key().borrowed();
                     let grant = holdings.hold(key, lease, log.position(), have);
                     return Ok(Sought::Lead(grant));
                 }
-                Acquired::Newer if newer == PATIENCE => return Ok(Sought::Alone),
-                Acquired::Newer => newer += 1,
-                Acquired::Wait(wait) => {
+                Ok(Acquired::Newer) if trail.newer == PATIENCE => return Ok(Sought::Alone),
+                Ok(Acquired::Newer) => trail.newer += 1,
+                Ok(Acquired::Wait(wait)) => {
                     wait.await;
-                    waited = true;
+                    trail.waited = true;
                 }
             }
         }
+    }
+}
+
+/// What a flight has met with on its way.
+#[derive(Default)]
+struct Trail {
+    /// For another process's call.
+    waited: bool,
+    newer: usize,
+    was_late: bool,
+}
+
+impl Trail {
+    /// Whether a step that failed so is worth another try. One step of a flight may be late: a machine that is busy for a
+    /// moment, with the very crowd that makes it ask, is no server that is away, and another call of the origin costs more.
+    fn goes_on_after(&mut self, error: &FarError) -> bool {
+        let is_late = matches!(error, FarError::TimedOut { .. });
+        is_late && !std::mem::replace(&mut self.was_late, true)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{Plain, both_hold, settle, through};
 use crate::support::{SECOND, World, key, minute, secs, whole};
-use tower_swr_core::testing::Heard;
-use tower_swr_core::{Joined, Keep, Made, Purpose};
+use std::time::Duration;
+use tower_swr_core::testing::{FarFault, Heard};
+use tower_swr_core::{Joined, Keep, Made, NoPartial, Purpose};
 
 #[test]
 fn a_cold_key_is_made_by_one_process_and_found_by_the_other() {
@@ -31,6 +32,65 @@ fn who_asks_while_another_process_calls_waits_for_its_value() {
     settle(&[&one, &other]);
     assert_eq!((first.answered(), second.answered()), (1, 1));
     assert_eq!(other.cache.stats().far.collapsed, 1);
+}
+
+/// As where the machine is busy with the crowd that makes it ask.
+#[test]
+fn one_step_of_a_flight_may_be_late() {
+    let budget = Duration::from_millis(50);
+    for (late, calls) in [(1, 0), (2, 1)] {
+        let world = World::new();
+        let (one, (other, node)) = (world.house::<NoPartial>(), world.connected());
+        let a = key("a");
+        one.answer(&a, one.origin.makes(1, minute()));
+        node.suffer(FarFault::Silent(budget));
+        let mut asked = other.ask(&a, other.origin.makes(2, minute()));
+        assert!(asked.now().is_none());
+        for number in 1..=late {
+            settle(&[&other]);
+            if number == late {
+                node.recover();
+            }
+            world.clock.advance(budget);
+        }
+        settle(&[&other]);
+        assert_eq!(asked.answered(), 1 + calls);
+        assert_eq!(other.origin.calls(), calls as usize, "{late}");
+    }
+}
+
+/// As where the machine is busy with what the other's call has brought.
+#[test]
+fn who_has_waited_asks_once_more_where_a_step_is_late() {
+    let budget = Duration::from_millis(50);
+    for (late, calls) in [(1, 0), (2, 1)] {
+        let world = World::new();
+        let (one, (other, node)) = (world.house::<NoPartial>(), world.connected());
+        let a = key("a");
+        let (answer, call) = one.origin.waits();
+        let mut first = one.ask(&a, call);
+        assert!(first.now().is_none());
+        settle(&[&one]);
+        let mut second = other.ask(&a, other.origin.makes(2, minute()));
+        assert!(second.now().is_none());
+        settle(&[&other]);
+        node.suffer(FarFault::Silent(budget));
+        // It is time to look, which takes too long.
+        world.clock.advance(SECOND);
+        settle(&[&other]);
+        for number in 1..=late {
+            if number == late {
+                node.recover();
+            }
+            world.clock.advance(budget);
+            settle(&[&other]);
+        }
+        answer.send(Made::new(1, minute())).expect("it waits");
+        settle(&[&one, &other]);
+        assert_eq!(first.answered(), 1);
+        assert_eq!(second.answered(), 1 + calls);
+        assert_eq!(other.origin.calls(), calls as usize, "{late}");
+    }
 }
 
 #[test]

@@ -37,9 +37,12 @@ fn without_the_far_side_everything_goes_on_here() {
     node.suffer(FarFault::Silent(budget));
     let mut slow = house.ask(&key("b"), house.origin.makes(3, minute()));
     assert!(slow.now().is_none());
-    settle(&[&house]);
-    assert_eq!(house.origin.calls(), 1);
-    world.clock.advance(budget);
+    // One step may be late: two are too many.
+    for _ in 0..2 {
+        settle(&[&house]);
+        assert_eq!(house.origin.calls(), 1);
+        world.clock.advance(budget);
+    }
     settle(&[&house]);
     assert_eq!(slow.answered(), 3);
     assert!(house.cache.stats().far.failures > 0);

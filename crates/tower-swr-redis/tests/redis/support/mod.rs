@@ -15,8 +15,8 @@ pub(crate) use server::Server;
 pub(crate) use server::free_port;
 
 use tower_swr_core::{
-    Acquired, Committed, FarError, FarKey, FarStore, FarWrite, Invalidation, Key, KeyText, Lease,
-    Lifetime, LogEvent, LogFollower, Subject, Version, Wait,
+    Acquired, Committed, FarError, FarKey, FarStore, FarValue, FarWrite, Invalidation, Key,
+    KeyText, Lease, Lifetime, LogEvent, LogFollower, Subject, Version, Wait,
     wire::{Frame, MAX_BYTES},
 };
 use tower_swr_redis::Redis;
@@ -117,14 +117,23 @@ pub(crate) async fn commit(
     lease.commit(vec![write]).await
 }
 
+/// What is kept under `key`, however long it takes: a busy machine may be slower than the budget.
+pub(crate) async fn found(redis: &Redis, key: &FarKey) -> Option<FarValue> {
+    let asking = async {
+        loop {
+            match redis.get(key).await {
+                Err(FarError::TimedOut { .. } | FarError::Unavailable) => {}
+                answer => return answer.expect("an answer"),
+            }
+            pass(Duration::from_millis(10)).await;
+        }
+    };
+    in_time("an answer", asking).await
+}
+
 /// The body that is kept under `key`.
 pub(crate) async fn body(redis: &Redis, key: &FarKey) -> Option<String> {
-    let mut found = redis.get(key).await;
-    // A busy machine may be slower than the budget.
-    while matches!(found, Err(FarError::TimedOut { .. })) {
-        found = redis.get(key).await;
-    }
-    let found = found.expect("an answer")?;
+    let found = found(redis, key).await?;
     let frame = Frame::decode(&found.blob, key).expect("a sound value");
     Some(String::from_utf8_lossy(&frame.body).into_owned())
 }

@@ -19,13 +19,16 @@ impl Crowd {
 
     /// So many before each of these, in their order.
     pub(crate) async fn at(servers: impl IntoIterator<Item = SocketAddr>, clients: usize) -> Self {
-        let mut wires = Vec::new();
-        for server in servers {
+        let before = async |server| {
+            let mut wires = Vec::new();
+            // One by one, since only so many may wait to be accepted.
             for _ in 0..clients {
                 wires.push(Wire::to(server).await);
             }
-        }
-        Self(wires)
+            wires
+        };
+        let wires = join_all(servers.into_iter().map(before)).await;
+        Self(wires.into_iter().flatten().collect())
     }
 
     /// All of them have asked for `path`, and nobody has read an answer yet.
