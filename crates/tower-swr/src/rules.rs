@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::HeaderName;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, EXPIRES};
 
+use crate::no_vary_search;
 use crate::request;
 
 /// Which rule a value breaks, and what to do about it. The value itself is named by whoever reports it.
@@ -102,6 +103,16 @@ fn is_settled(name: &HeaderName) -> bool {
 /// The same, as they are written.
 pub(crate) fn vary_names(names: Vec<String>) -> Result<Vec<HeaderName>, Refusal> {
     vary_fields(fields(names)?)
+}
+
+/// Whether answers may say that parts of a query make no difference.
+pub(crate) fn no_vary_search(is_heeded: bool) -> Result<bool, Refusal> {
+    match is_heeded && !no_vary_search::IS_ON {
+        false => Ok(is_heeded),
+        true => Err(Refusal::new(
+            "this program was built without it; turn on the feature `no-vary-search` of tower-swr",
+        )),
+    }
 }
 
 /// The names of fields that are heeded before `Cache-Control`.

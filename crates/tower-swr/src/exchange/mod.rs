@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 
 use self::calls::Call;
 use crate::body::{BoxError, CacheBody};
+use crate::no_vary_search;
 use crate::policy::RequestControl;
 use crate::problem::Problem;
 use crate::question::Question;
@@ -228,6 +229,24 @@ where
             || !(head.no_cache || request::is_personal(self.request.headers(), settings))
     }
 
+    /// Whether what landed is an answer to this request's URI, where it may be one to an equivalent.
+    fn is_covered(&self, outcome: &Outcome<Held, Partial>) -> bool {
+        let Outcome::Landed(landed) = outcome else {
+            return true;
+        };
+        let head = match &landed.answer {
+            Answer::Partial(partial) => &*partial.head,
+            Answer::Whole(entry) => match entry.value() {
+                Held::Response(stored) => &stored.head,
+                Held::Variants(_) => return true,
+            },
+        };
+        if matches!(landed.fate, Fate::Found { .. }) {
+            no_vary_search::heed(&self.route, &self.request, head);
+        }
+        self.question.is_covered_by(head)
+    }
+
     fn control(&self) -> Option<&RequestControl> {
         self.question.asked.control.as_deref()
     }
@@ -241,7 +260,7 @@ where
 
     fn look(&mut self) -> Look<Held> {
         let now = self.route.shared.engine.now();
-        self.question.look(&self.route, self.request.headers(), now)
+        self.question.look(&self.route, &self.request, now)
     }
 
     /// Nothing for a `HEAD` that nobody flies for, where it can neither be made a `GET` nor fill the store; nothing
@@ -259,9 +278,18 @@ where
     }
 
     /// What came of waiting for somebody else's call.
-    fn collapsed(&self, outcome: Outcome<Held, Partial>, fwd: &'static str) -> Waited<B> {
+    fn collapsed(&mut self, outcome: Outcome<Held, Partial>, fwd: &'static str) -> Waited<B> {
+        let is_covered = self.is_covered(&outcome);
+        if !is_covered {
+            self.question.go_by_uri();
+        }
         let (route, asked) = (&self.route, &self.question.asked);
         Waited::Answered(match outcome {
+            // What an origin says of its failure to somebody else stays with them; that it fails is all there is to know.
+            Outcome::Landed(landed) if !is_covered && landed.fate == Fate::Failed => {
+                route.problem(asked, Problem::OriginFailed, fwd)
+            }
+            Outcome::Landed(_) if !is_covered => return Waited::NotMine("no-vary-search"),
             Outcome::Landed(landed) if !self.may_take(&landed) => return Waited::Alone,
             Outcome::Landed(landed) if fits(&landed, self.request.headers()) => {
                 match self.found_there(&landed) {
