@@ -183,6 +183,7 @@ fn push_authority(text: &mut KeyText, authority: Option<&[u8]>) -> bool {
 }
 
 /// What most requests have nothing of: a bit for each, and then what it says.
+#[inline]
 fn push_oddities<B>(
     text: &mut KeyText,
     request: &Request<B>,
