@@ -183,12 +183,12 @@ fn query(path: &str) -> Option<&str> {
 
 /// Asks for all of `asked`, one after the other, of an origin whose answers say the next of `configs`, the last for ever:
 /// what each was answered with, the URI that it was made for, and what it says.
-fn served(configs: Vec<Config>, asked: &[Option<String>]) -> Vec<(String, String, Config)> {
+fn served(configs: &[Config], asked: &[Option<String>]) -> Vec<(String, String, Config)> {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         let house = House::new();
         let number = Arc::new(AtomicUsize::default());
-        let (said, counted) = (configs.clone(), Arc::clone(&number));
+        let (said, counted) = (configs.to_vec(), Arc::clone(&number));
         let origin = Origin::new(move |call| {
             let number = counted.fetch_add(1, Ordering::SeqCst).min(said.len() - 1);
             let reply = plain()
@@ -222,7 +222,7 @@ proptest! {
         config in configs(),
         asked in prop::collection::vec(queries(), 2..12),
     ) {
-        let answers = served(vec![config.clone()], &asked);
+        let answers = served(std::slice::from_ref(&config), &asked);
         for (place, (word, made_for, _)) in answers.iter().enumerate() {
             let ours = asked[place].as_deref();
             let mut before = asked[..place].iter();
@@ -238,7 +238,7 @@ proptest! {
         configs in prop::collection::vec(configs(), 1..24),
         asked in prop::collection::vec(queries(), 2..24),
     ) {
-        let answers = served(configs, &asked);
+        let answers = served(&configs, &asked);
         for ((_, made_for, said), asked) in answers.iter().zip(&asked) {
             let ours = asked.as_deref();
             prop_assert!(
