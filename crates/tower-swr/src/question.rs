@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Request};
-use tower_swr_core::{Entry, Key, KeyRef, KeyText, Look, Moment};
+use tower_swr_core::{Answer, Entry, Fate, Key, KeyRef, KeyText, Look, Moment, Outcome};
 
 use crate::conditions::Conditions;
-use crate::head::Head;
 use crate::no_vary_search::{self, CallHead, Variation};
 use crate::policy::{RequestControl, VaryNames};
-use crate::response::{Held, Variants};
+use crate::response::{Held, Partial, Variants};
 use crate::route::Route;
 
 /// A request that was admitted to the cache, and that the store has no answer for.
@@ -154,16 +153,32 @@ impl Question {
         }
     }
 
-    /// Whether an answer with this `head`, to a request of the same key, is one to this request, too: an equivalent URI's
-    /// is, if it says so itself.
-    pub(crate) fn is_covered_by(&self, head: &Head) -> bool {
+    /// Whether what landed is an answer to the URI of `request`, too: one to an equivalent URI is, if it says so itself. If it
+    /// is not, the question flies under the URI's own key from now on.
+    pub(crate) fn takes<A>(
+        &mut self,
+        route: &Route,
+        request: &Request<A>,
+        outcome: &Outcome<Held, Partial>,
+    ) -> bool {
+        let Outcome::Landed(landed) = outcome else {
+            return true;
+        };
+        let head = match &landed.answer {
+            Answer::Partial(partial) => &*partial.head,
+            Answer::Whole(entry) => match entry.value() {
+                Held::Response(stored) => &stored.head,
+                Held::Variants(_) => return true,
+            },
+        };
+        if matches!(landed.fate, Fate::Found { .. }) {
+            no_vary_search::heed(route, request, head);
+        }
         let under = self.under.as_deref();
-        under.is_none_or(|under| head.variation().is_some_and(|said| said == *under))
-    }
-
-    /// From now on it flies under the URI's own key.
-    pub(crate) fn go_by_uri(&mut self) {
-        self.is_by_uri = true;
+        let is_covered =
+            under.is_none_or(|under| head.variation().is_some_and(|said| said == *under));
+        self.is_by_uri |= !is_covered;
+        is_covered
     }
 
     /// The key that is looked up, and flown for.

@@ -17,7 +17,6 @@ use tracing::Instrument as _;
 
 use self::calls::Call;
 use crate::body::{BoxError, CacheBody};
-use crate::no_vary_search;
 use crate::policy::RequestControl;
 use crate::problem::Problem;
 use crate::question::Question;
@@ -229,24 +228,6 @@ where
             || !(head.no_cache || request::is_personal(self.request.headers(), settings))
     }
 
-    /// Whether what landed is an answer to this request's URI, where it may be one to an equivalent.
-    fn is_covered(&self, outcome: &Outcome<Held, Partial>) -> bool {
-        let Outcome::Landed(landed) = outcome else {
-            return true;
-        };
-        let head = match &landed.answer {
-            Answer::Partial(partial) => &*partial.head,
-            Answer::Whole(entry) => match entry.value() {
-                Held::Response(stored) => &stored.head,
-                Held::Variants(_) => return true,
-            },
-        };
-        if matches!(landed.fate, Fate::Found { .. }) {
-            no_vary_search::heed(&self.route, &self.request, head);
-        }
-        self.question.is_covered_by(head)
-    }
-
     fn control(&self) -> Option<&RequestControl> {
         self.question.asked.control.as_deref()
     }
@@ -279,17 +260,12 @@ where
 
     /// What came of waiting for somebody else's call.
     fn collapsed(&mut self, outcome: Outcome<Held, Partial>, fwd: &'static str) -> Waited<B> {
-        let is_covered = self.is_covered(&outcome);
-        if !is_covered {
-            self.question.go_by_uri();
-        }
+        let mine = self.question.takes(&self.route, &self.request, &outcome);
         let (route, asked) = (&self.route, &self.question.asked);
         Waited::Answered(match outcome {
             // What an origin says of its failure to somebody else stays with them; that it fails is all there is to know.
-            Outcome::Landed(landed) if !is_covered && landed.fate == Fate::Failed => {
-                route.problem(asked, Problem::OriginFailed, fwd)
-            }
-            Outcome::Landed(_) if !is_covered => return Waited::NotMine("no-vary-search"),
+            Outcome::Landed(l) if !mine && l.fate != Fate::Failed => return Waited::NotMine("uri"),
+            Outcome::Landed(_) if !mine => route.problem(asked, Problem::OriginFailed, fwd),
             Outcome::Landed(landed) if !self.may_take(&landed) => return Waited::Alone,
             Outcome::Landed(landed) if fits(&landed, self.request.headers()) => {
                 match self.found_there(&landed) {
