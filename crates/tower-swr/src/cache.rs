@@ -12,7 +12,8 @@ use tower_swr_core::{
 use crate::fields::CacheStatusTable;
 use crate::key;
 use crate::layer::CacheLayer;
-use crate::query::QueryRule;
+use crate::no_vary_search;
+use crate::query::{Counting, QueryRule};
 use crate::response::{Held, Partial};
 use crate::route::Scope;
 use crate::settings::{FieldFamilies, Settings};
@@ -109,7 +110,7 @@ impl HttpCache {
         reason = "it gets there whether it is awaited or not"
     )]
     pub fn purge(&self, scope: &str, uri: &Uri) -> Purged {
-        self.shared.engine.purge(self.subject(scope, uri))
+        self.shared.engine.purge_each(self.subjects(scope, uri))
     }
 
     /// Removes all answers of `scope`.
@@ -172,7 +173,8 @@ impl HttpCache {
         reason = "it gets there whether it is awaited or not"
     )]
     pub fn soft_purge(&self, scope: &str, uri: &Uri) -> Purged {
-        self.shared.engine.soft_purge(self.subject(scope, uri))
+        let subjects = self.subjects(scope, uri);
+        self.shared.engine.soft_purge_each(subjects)
     }
 
     /// The same for all answers of `scope`.
@@ -284,11 +286,24 @@ impl HttpCache {
         self.shared.engine.far_health()
     }
 
-    fn subject(&self, scope: &str, uri: &Uri) -> Subject {
-        let scopes = self.scopes();
-        let as_it_is = QueryRule::AsIs;
-        let rule = scopes.get(scope).map(|scope| &scope.settings().query);
-        key::subject(scope, uri, rule.unwrap_or(&as_it_is))
+    /// All that a purge of `uri` names, `uri` itself first.
+    fn subjects(&self, scope: &str, uri: &Uri) -> Vec<Subject> {
+        let known = self.scopes().get(scope).map(Arc::clone);
+        if let Some(known) = known {
+            return no_vary_search::equivalents(&known, uri, |counting| {
+                key::subject(scope, uri, counting)
+            });
+        }
+        let as_it_is = Counting {
+            rule: &QueryRule::AsIs,
+            under: None,
+        };
+        let mut subjects = vec![key::subject(scope, uri, as_it_is)];
+        if no_vary_search::IS_ON && self.shared.engine.is_far() {
+            // Others may know what this process does not.
+            subjects.push(no_vary_search::any_of_path(scope, uri.path()));
+        }
+        subjects
     }
 
     /// The largest body that fits the store together with a key and a head.
@@ -305,10 +320,15 @@ impl HttpCache {
     #[track_caller]
     pub(crate) fn scope(&self, name: &'static str, settings: &Settings) -> Arc<Scope> {
         let mut scopes = self.scopes();
-        let scope =
-            Arc::clone(scopes.entry(name).or_insert_with(|| {
-                Arc::new(Scope::new(name, settings.clone(), self.largest_body()))
-            }));
+        let scope = Arc::clone(scopes.entry(name).or_insert_with(|| {
+            let is_far = self.shared.engine.is_far();
+            Arc::new(Scope::new(
+                name,
+                settings.clone(),
+                self.largest_body(),
+                is_far,
+            ))
+        }));
         drop(scopes);
         assert!(
             scope.settings() == settings,

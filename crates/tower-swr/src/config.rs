@@ -83,6 +83,8 @@ pub struct RouteConfig {
     pub max_body_bytes: Option<usize>,
     /// What of a query makes a difference.
     pub query: Option<QueryConfig>,
+    /// Whether `No-Vary-Search` in answers counts: `CacheLayer::no_vary_search`. To say yes takes the feature of that name.
+    pub no_vary_search: Option<bool>,
     /// [`CacheLayer::vary`](crate::CacheLayer::vary), the names of request fields.
     pub vary: Option<Vec<String>>,
     /// [`CacheLayer::refresh_fields`](crate::CacheLayer::refresh_fields), the names of request fields beside those that are on
@@ -248,6 +250,7 @@ impl RouteConfig {
         set!(self.max_body_bytes => settings.max_body, body_limit);
 
         set!(self.query => settings.query, QueryConfig::rule);
+        set!(self.no_vary_search => settings.no_vary_search, rules::no_vary_search);
         set!(self.vary => settings.vary, rules::vary_names);
         set!(self.refresh_fields => settings.refresh_fields, refresh_fields::names);
         set!(self.cookies => settings.cookies, CookieConfig::rule);
@@ -342,6 +345,8 @@ mod tests {
     use super::*;
     use crate::settings::FieldFamilies;
 
+    use crate::no_vary_search;
+
     const LARGEST_ENTRY: usize = 1000;
 
     fn defaults() -> Settings {
@@ -371,7 +376,9 @@ mod tests {
             body_idle_timeout_secs: Some(9.0),
             max_body_bytes: Some(LARGEST_ENTRY),
             query: Some(QueryConfig::Parameters(vec![text("page")])),
+            no_vary_search: Some(no_vary_search::IS_ON),
             etag: Some(true),
+            refresh_fields: Some(vec![text("X-Currency")]),
             vary: Some(vec![
                 text("Accept-Language"),
                 text("accept"),
@@ -418,6 +425,7 @@ mod tests {
         wanted.lifetimes.heuristic = true;
         wanted.lifetimes.targets = vec![HeaderName::from_static("cdn-cache-control")];
         wanted.query = QueryRule::Only(vec![text("page")]);
+        wanted.no_vary_search = no_vary_search::IS_ON;
         wanted.etag = true;
         wanted.client_max_age = Some(secs(4));
         wanted.flights.refresh.refresh_jitter = secs(5);

@@ -87,7 +87,7 @@ impl Sharing {
             return Err(PassReason::TooLarge);
         }
         let variant = self.variant(&names)?;
-        let (keep, tags) = match tags::of(response, self.host.as_deref()) {
+        let (keep, tags) = match tags::of(response, self.host.as_deref(), self.path_tag()) {
             Ok(tags) => (keep, tags),
             // What cannot be found by all of its tags is not kept.
             Err(TooMany) => (keep.unkept(), Tags::default()),

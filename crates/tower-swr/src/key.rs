@@ -8,7 +8,8 @@ use http::uri::Authority;
 use http::{HeaderMap, Request, Uri};
 use tower_swr_core::{Key, KeyText, Subject};
 
-use crate::query::QueryRule;
+use crate::no_vary_search::{self, Variation};
+use crate::query::{Counting, QueryRule};
 use crate::request::{Bypass, FORWARDED_FIELDS, Noted, cookies};
 use crate::route::Scope;
 use crate::settings::{AuthorizationRule, CookieRule, Settings};
@@ -23,18 +24,24 @@ pub(crate) fn keyed_fields() -> impl Iterator<Item = HeaderName> {
 }
 
 /// Writes the key of `request`, of which the fields say what is `noted`, behind its scope: refused where the host is not
-/// certain, or where it gets too long.
+/// certain, or where it gets too long. `under` says what of the query makes no difference, where that is known.
+#[inline]
 pub(crate) fn write<B>(
     text: &mut KeyText,
     request: &Request<B>,
     noted: &Noted<'_>,
     settings: &Settings,
+    under: Option<&Variation>,
 ) -> Result<(), Bypass> {
     let (uri, fields) = (sent_uri(request), request.headers());
-    push_path(text, uri, &settings.query);
+    let counting = Counting {
+        rule: &settings.query,
+        under,
+    };
+    push_path(text, uri, counting);
     let has_capitals = push_authority(text, authority(uri, noted)?);
     text.push_optional(uri.scheme_str().map(str::as_bytes));
-    push_oddities(text, request, uri, noted, has_capitals, &settings.query);
+    push_oddities(text, request, uri, noted, has_capitals, counting);
     if settings.authorization == AuthorizationRule::Forward {
         // What only some may see is not asked for by others, nor renewed or dropped by them.
         text.push(&[u8::from(noted.has_authorization)]);
@@ -55,10 +62,10 @@ pub(crate) fn write<B>(
     }
 }
 
-/// What a purge of `uri` in `scope` names, of whose queries counts what the `rule` says.
-pub(crate) fn subject(scope: &str, uri: &Uri, rule: &QueryRule) -> Subject {
+/// What a purge of `uri` in `scope` names, of whose queries so much counts.
+pub(crate) fn subject(scope: &str, uri: &Uri, counting: Counting<'_>) -> Subject {
     let mut text = KeyText::new(scope);
-    push_path(&mut text, uri, rule);
+    push_path(&mut text, uri, counting);
     if let Some(authority) = uri.authority() {
         push_authority(&mut text, Some(authority.as_str().as_bytes()));
     }
@@ -94,7 +101,7 @@ impl Target {
             .filter_map(|name| fields.get(name)?.to_str().ok()?.parse().ok())
             .filter(|uri| self.is_beside(uri));
         let uris = [self.uri.clone()].into_iter().chain(named);
-        uris.map(|uri| self.subject(&uri)).collect()
+        uris.flat_map(|uri| self.subjects(&uri)).collect()
     }
 
     /// An absolute path here, or the whole address of something here.
@@ -106,11 +113,13 @@ impl Target {
         is_here && uri.path().starts_with('/')
     }
 
-    fn subject(&self, uri: &Uri) -> Subject {
-        let mut text = self.scope.key.clone();
-        push_path(&mut text, uri, &self.scope.settings().query);
-        push_authority(&mut text, self.host.as_deref());
-        text.key().resource()
+    fn subjects(&self, uri: &Uri) -> Vec<Subject> {
+        no_vary_search::equivalents(&self.scope, uri, |counting| {
+            let mut text = self.scope.key.clone();
+            push_path(&mut text, uri, counting);
+            push_authority(&mut text, self.host.as_deref());
+            text.key().resource()
+        })
     }
 }
 
@@ -150,9 +159,9 @@ pub(crate) fn public_form(key: &Key) -> String {
 }
 
 #[inline]
-fn push_path(text: &mut KeyText, uri: &Uri, rule: &QueryRule) {
+fn push_path(text: &mut KeyText, uri: &Uri, counting: Counting<'_>) {
     text.push(uri.path().as_bytes());
-    text.push_optional(rule.of(uri).as_deref().map(str::as_bytes));
+    counting.push(text, uri);
     text.end_resource();
 }
 
@@ -174,13 +183,14 @@ fn push_authority(text: &mut KeyText, authority: Option<&[u8]>) -> bool {
 }
 
 /// What most requests have nothing of: a bit for each, and then what it says.
+#[inline]
 fn push_oddities<B>(
     text: &mut KeyText,
     request: &Request<B>,
     uri: &Uri,
     noted: &Noted<'_>,
     has_capitals: bool,
-    rule: &QueryRule,
+    counting: Counting<'_>,
 ) {
     const CAPITALS: u16 = 1 << 14;
     const REWRITTEN: u16 = 1 << 15;
@@ -209,7 +219,7 @@ fn push_oddities<B>(
     if is_rewritten {
         // The handler sees another address than the client sent, which may say more (a tenant, say).
         text.push(seen.path().as_bytes());
-        text.push_optional(rule.of(seen).as_deref().map(str::as_bytes));
+        counting.push(text, seen);
     }
 }
 
@@ -254,3 +264,14 @@ pub(crate) fn sent_uri<B>(request: &Request<B>) -> &Uri {
 pub(crate) fn sent_uri<B>(request: &Request<B>) -> &Uri {
     request.uri()
 }
+
+/// Makes the URI that the client sent with `request` that of `other`, too, which has the same otherwise.
+#[cfg(feature = "axum")]
+pub(crate) fn copy_sent_uri<A, B>(request: &Request<A>, other: &mut Request<B>) {
+    if let Some(original) = request.extensions().get::<axum::extract::OriginalUri>() {
+        other.extensions_mut().insert(original.clone());
+    }
+}
+
+#[cfg(not(feature = "axum"))]
+pub(crate) fn copy_sent_uri<A, B>(_: &Request<A>, _: &mut Request<B>) {}

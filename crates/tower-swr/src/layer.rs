@@ -420,6 +420,31 @@ impl CacheLayer {
         self
     }
 
+    /// Answers may say themselves which parts of a query make no difference to them, in `No-Vary-Search`
+    /// (draft-ietf-httpbis-no-vary-search-10): `key-order`, `params=("utm_source" "utm_medium")` or `except=("id")`. Such an
+    /// answer then serves all URIs that differ in nothing else. Default: the field is passed on, and the query counts. With
+    /// the feature `no-vary-search`.
+    ///
+    /// A handler's first answer tells of its path: from then on, requests for equivalent URIs wait for one call and share one
+    /// answer. Newer answers' word counts; one that is kept without the field ends it. As the handler sees all of the query of
+    /// the one request that becomes the call, it must put nothing into its answer that the field says makes no difference.
+    /// A field that cannot be read, `params` without a list among them, says nothing.
+    ///
+    /// A purge, or a change by an unsafe method, of any of these URIs is one of the answer that they share. Where the cache
+    /// has a [far side](crate::HttpCacheBuilder::far), it drops all such answers of the path, since no process knows
+    /// all that others have learned; every process that purges must then have the feature. There, what comes before the
+    /// first answer is known of its path is kept for its own URI alone.
+    ///
+    /// ```
+    /// # let cache = tower_swr::HttpCache::in_memory(1 << 20);
+    /// let layer = cache.layer("articles").no_vary_search();
+    /// ```
+    #[cfg(feature = "no-vary-search")]
+    pub fn no_vary_search(mut self) -> Self {
+        self.settings.no_vary_search = true;
+        self
+    }
+
     /// Answers of 200 that have no `ETag` get a strong one, made of their body, once that is whole: clients that have
     /// them are then answered with 304. What is streamed to those who waited for it has none yet.
     ///

@@ -40,6 +40,13 @@
 //!
 //! A `GET` without `Cookie` and `Authorization` whose answer does not forbid it (RFC 9111 section 3): no `no-store`, no
 //! `private`, no `Set-Cookie`, no `Vary: *`. See [`CacheLayer`] for each setting.
+//!
+//! # Features
+//!
+//! * `axum` (default): reads the URI that the client sent, which axum's nested routers otherwise hide.
+//! * `serde`: [`RouteConfig`] from files and the environment.
+//! * `no-vary-search`: routes may heed `No-Vary-Search` (draft-ietf-httpbis-no-vary-search-10), by which answers say which
+//!   parts of a query make no difference to them: `CacheLayer::no_vary_search`.
 
 mod body;
 mod cache;
@@ -58,6 +65,7 @@ mod hop_by_hop;
 mod job;
 mod key;
 mod layer;
+mod no_vary_search;
 mod order;
 mod origin;
 mod place;

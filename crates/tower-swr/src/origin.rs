@@ -56,7 +56,7 @@ where
             flight,
             own,
         } = self;
-        let sharing = Sharing {
+        let mut sharing = Sharing {
             fields: request.headers().clone(),
             host: key::host(&request),
             asked_at: route.shared.engine.now(),
@@ -77,7 +77,7 @@ where
         if is_conditional && response.status() == StatusCode::NOT_MODIFIED {
             return sharing.freshen(&response.map(drop), own).await;
         }
-        match sharing.gate(&response) {
+        match sharing.admit(&response) {
             Ok(admitted) => {
                 tracing::debug!(status = response.status().as_u16(), keep = ?admitted.keep, "answered");
                 sharing.share(response, admitted).await

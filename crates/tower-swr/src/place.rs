@@ -20,7 +20,7 @@ impl Sharing {
     pub(crate) fn place(&self, admitted: &Admitted) -> Place {
         let Some(variant) = &admitted.variant else {
             return Place {
-                key: None,
+                key: self.question.moved_from(&self.flight),
                 beside: None,
                 selection: None,
             };

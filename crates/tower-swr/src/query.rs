@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use http::Uri;
 use http::uri::{Parts, PathAndQuery};
 use percent_encoding::percent_decode;
+use tower_swr_core::KeyText;
+
+use crate::no_vary_search::{self, Variation};
 
 /// What a route makes of the query of a URI. The handler sees no more of it than the key has, so that nothing else can
 /// find its way into an answer that others get.
@@ -77,9 +80,42 @@ impl QueryRule {
     }
 }
 
+/// How a query is written into a key.
+#[derive(Clone, Copy)]
+pub(crate) struct Counting<'a> {
+    /// What of it counts at all on the route.
+    pub(crate) rule: &'a QueryRule,
+    /// What of that makes no difference, where an answer has said so.
+    pub(crate) under: Option<&'a Variation>,
+}
+
+impl Counting<'_> {
+    #[inline]
+    pub(crate) fn push(self, text: &mut KeyText, uri: &Uri) {
+        let counted = self.rule.of(uri);
+        match self.under {
+            Some(under) if no_vary_search::IS_ON => text.push(&under.canonical(counted.as_deref())),
+            _ => text.push_optional(counted.as_deref().map(str::as_bytes)),
+        }
+    }
+}
+
+/// The names and values of a query (the parser of `application/x-www-form-urlencoded`).
+pub(crate) fn parameters(query: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+    let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
+    parameters.map(|parameter| {
+        let value = parameter.split_once('=').map(|(_, value)| value);
+        (name(parameter), decoded(value.unwrap_or_default()))
+    })
+}
+
 /// The name of a parameter as handlers read it (`application/x-www-form-urlencoded`).
 fn name(parameter: &str) -> Cow<'_, str> {
-    let raw = parameter.split('=').next().unwrap_or_default();
+    decoded(parameter.split('=').next().unwrap_or_default())
+}
+
+/// A name or a value as it is meant: `+` is a space, and what is no UTF-8 behind its percent signs is U+FFFD.
+pub(crate) fn decoded(raw: &str) -> Cow<'_, str> {
     if !raw.contains(['%', '+']) {
         return Cow::Borrowed(raw);
     }

@@ -101,7 +101,7 @@ const X_HOST: &str = "x-host";
 const ORIGINAL_HOST: &str = "x-original-host";
 
 impl<'r> Noted<'r> {
-    fn of(fields: &'r HeaderMap) -> Self {
+    pub(crate) fn of(fields: &'r HeaderMap) -> Self {
         let mut noted = Self::default();
         for (name, value) in fields {
             let name = name.as_str();

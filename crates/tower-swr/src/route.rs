@@ -9,6 +9,7 @@ use tower_swr_core::{FarCodec, Fill, FlightPolicy, KeyRef, KeyText, Mode, Refres
 use crate::cache::{HttpCache, Shared};
 use crate::far::HeldCodec;
 use crate::key;
+use crate::no_vary_search::Searches;
 use crate::question::Asked;
 use crate::request::{self, Bypass};
 use crate::response::{Held, Partial};
@@ -35,6 +36,10 @@ pub(crate) struct Scope {
     pub(crate) max_body: usize,
     /// Request fields that `Vary` need not tell apart: see [`Settings::settled_fields`].
     pub(crate) settled: Vec<HeaderName>,
+    /// What its answers have said of queries.
+    pub(crate) searches: Searches,
+    /// Whether other processes share its answers.
+    pub(crate) is_far: bool,
     pub(crate) counters: Counters,
     mode: AtomicU8,
     warned_of_cookies: AtomicBool,
@@ -93,7 +98,12 @@ impl Route {
 }
 
 impl Scope {
-    pub(crate) fn new(name: &'static str, settings: Settings, largest_body: usize) -> Self {
+    pub(crate) fn new(
+        name: &'static str,
+        settings: Settings,
+        largest_body: usize,
+        is_far: bool,
+    ) -> Self {
         let mut settled = settings.settled_fields();
         settled.extend(request::removed_fields());
         settled.extend(key::keyed_fields());
@@ -104,6 +114,8 @@ impl Scope {
             max_body: settings.max_body.unwrap_or(largest_body),
             settled,
             settings,
+            searches: Searches::default(),
+            is_far,
             counters: Counters::default(),
             mode: AtomicU8::new(INHERITED),
             warned_of_cookies: AtomicBool::new(false),

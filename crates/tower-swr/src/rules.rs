@@ -10,6 +10,7 @@ use http::header::{
     AUTHORIZATION, CACHE_CONTROL, COOKIE, EXPIRES, PROXY_AUTHORIZATION, SET_COOKIE,
 };
 
+use crate::no_vary_search;
 use crate::request;
 
 /// Which rule a value breaks, and what to do about it. The value itself is named by whoever reports it.
@@ -130,6 +131,16 @@ pub(crate) fn told_names(names: Vec<String>) -> Result<Vec<HeaderName>, Refusal>
 /// What is never told, whatever anybody wants.
 pub(crate) fn is_secret(name: &HeaderName) -> bool {
     [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE].contains(name)
+}
+
+/// Whether answers may say that parts of a query make no difference.
+pub(crate) fn no_vary_search(is_heeded: bool) -> Result<bool, Refusal> {
+    match is_heeded && !no_vary_search::IS_ON {
+        false => Ok(is_heeded),
+        true => Err(Refusal::new(
+            "this program was built without it; turn on the feature `no-vary-search` of tower-swr",
+        )),
+    }
 }
 
 /// The names of fields that are heeded before `Cache-Control`.

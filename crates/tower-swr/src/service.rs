@@ -16,6 +16,7 @@ use crate::conditions::Conditions;
 use crate::exchange::Exchange;
 use crate::future::ResponseFuture;
 use crate::key::{self, Target};
+use crate::no_vary_search;
 use crate::order::{Fulfilled, Order};
 use crate::policy::RequestControl;
 use crate::prototype::Prototype;
@@ -82,7 +83,12 @@ where
             Ok(asked) => asked,
             Err(reason) => return self.bypass(request, reason),
         };
-        let found = question::look(&mut text, &self.route, request.headers(), asked.began);
+        let mut found = question::look(&mut text, &self.route, request.headers(), asked.began);
+        if found.is_nothing()
+            && let Some(there) = no_vary_search::look(&self.route, &request, asked.began)
+        {
+            (text, found) = there;
+        }
         if let Look::Serve {
             entry,
             age,
@@ -117,7 +123,7 @@ impl<S> CacheService<S> {
         }
         let settings = self.route.scope.settings();
         let noted = request::admit(request, settings)?;
-        key::write(text, request, &noted, settings)?;
+        key::write(text, request, &noted, settings, None)?;
         let control = match noted.has_control && settings.client_directives {
             true => Some(RequestControl::parse(request.headers())),
             false => None,
@@ -149,7 +155,7 @@ impl<S> CacheService<S> {
             return None;
         }
         let mut text = self.route.scope.key.clone();
-        key::write(&mut text, request, &noted, settings).ok()?;
+        key::write(&mut text, request, &noted, settings, None).ok()?;
         let found = question::look(&mut text, &self.route, request.headers(), asked.began);
         let Look::Serve {
             entry,

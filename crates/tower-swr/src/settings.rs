@@ -6,6 +6,7 @@ use http::HeaderName;
 use http::header::{AUTHORIZATION, COOKIE};
 use tower_swr_core::FlightPolicy;
 
+use crate::no_vary_search;
 use crate::policy::Lifetimes;
 use crate::query::QueryRule;
 use crate::refresh_fields;
@@ -23,6 +24,9 @@ pub(crate) struct Settings {
     pub(crate) authorization: AuthorizationRule,
     /// What of the query is part of the key.
     pub(crate) query: QueryRule,
+    /// What answers say of the query in `No-Vary-Search` counts, where that was built in:
+    /// see [`Settings::heeds_no_vary_search`].
+    pub(crate) no_vary_search: bool,
     /// Request fields that are part of the key.
     pub(crate) vary: Vec<HeaderName>,
     /// Request fields that workers may be told.
@@ -93,6 +97,7 @@ impl Settings {
             cookies: CookieRule::Bypass,
             authorization: AuthorizationRule::Bypass,
             query: QueryRule::default(),
+            no_vary_search: false,
             vary: Vec::new(),
             refresh_fields: refresh_fields::by_default(),
             fields,
@@ -100,6 +105,11 @@ impl Settings {
             head_as_get: false,
             etag: false,
         }
+    }
+
+    /// Whether answers may say that parts of a query make no difference.
+    pub(crate) fn heeds_no_vary_search(&self) -> bool {
+        no_vary_search::IS_ON && self.no_vary_search
     }
 
     /// Request fields that cannot make a difference to a stored answer: the handler never sees them, or they are part

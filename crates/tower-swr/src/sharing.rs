@@ -52,7 +52,7 @@ impl Sharing {
     /// or of what may not be shared any more, what is kept goes to the client who asked and to nobody else; it is
     /// dropped, and the next request asks without a condition.
     pub(crate) async fn freshen<B, E>(
-        self,
+        mut self,
         told: &Response<()>,
         own: Option<oneshot::Sender<Own<B, E>>>,
     ) -> Fetched<Held, Partial> {
@@ -66,8 +66,9 @@ impl Sharing {
             send(own, Own::Kept(as_kept, "etag"));
             return Fetched::Pass { remember: None };
         };
+        let body = confirmed.body().clone();
         let gated = confirmed.map(Full::new);
-        match self.gate(&gated) {
+        match self.admit(&gated) {
             Ok(admitted) => {
                 let admitted = Admitted {
                     revalidated: true,
@@ -77,7 +78,6 @@ impl Sharing {
             }
             Err(reason) => {
                 let remember = reason.remembered().then(|| self.remember(gated.headers()));
-                let body = kept.body.clone();
                 send(own, Own::Kept(gated.map(|_| body), reason.token()));
                 Fetched::Pass { remember }
             }

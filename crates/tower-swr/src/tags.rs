@@ -25,9 +25,13 @@ const MOST: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooMany;
 
-/// What `response` of the server at `host` is tagged with. A group is one of its origin's (RFC 9875 section 2.1), and a
+/// What `response` of the server at `host` is tagged with, beside what it is `also`. A group is one of its origin's (RFC 9875 section 2.1), and a
 /// tag of the same name besides, for whoever purges tags.
-pub(crate) fn of<B>(response: &Response<B>, host: Option<&[u8]>) -> Result<Tags, TooMany> {
+pub(crate) fn of<B>(
+    response: &Response<B>,
+    host: Option<&[u8]>,
+    also: Option<Subject>,
+) -> Result<Tags, TooMany> {
     let fields = response.headers();
     let own = response.extensions().get::<CachePolicy>();
     let own = own.into_iter().flat_map(|policy| &policy.tags);
@@ -38,7 +42,7 @@ pub(crate) fn of<B>(response: &Response<B>, host: Option<&[u8]>) -> Result<Tags,
         .chain(members(fields, &CACHE_TAG, |byte| *byte == b','))
         .chain(groups.iter().map(String::as_bytes))
         .map(Subject::tag);
-    let mut tags = HashSet::new();
+    let mut tags: HashSet<Subject> = also.into_iter().collect();
     for tag in named.chain(groups.iter().map(|group| of_group(host, group))) {
         tags.insert(tag);
         if tags.len() > MOST {
@@ -121,7 +125,7 @@ mod tests {
     }
 
     fn tags(lines: &[(&'static str, &str)]) -> Result<usize, TooMany> {
-        of(&response(lines), HOST).map(|tags| tags.len())
+        of(&response(lines), HOST, None).map(|tags| tags.len())
     }
 
     fn invalidated(lines: &[(&'static str, &str)]) -> Vec<Subject> {

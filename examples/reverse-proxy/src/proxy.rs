@@ -115,6 +115,7 @@ fn layer(cache: &HttpCache, settings: &Settings) -> CacheLayer {
         false => layer.as_proxy(),
     };
     layer
+        .no_vary_search()
         .max_age(settings.max_age)
         .stale_while_revalidate(settings.stale_while_revalidate)
         .stale_if_error(settings.stale_if_error)

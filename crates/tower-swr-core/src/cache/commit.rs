@@ -44,6 +44,9 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 let fate = self.store(place, Slot::Kept(Arc::clone(&entry)), answered);
                 // After the value: who is led to it finds it.
                 self.write_beside(beside);
+                if product.key.is_some() {
+                    self.remove_renewed();
+                }
                 fate
             }
             keep => self.settle_old(keep, product.key.as_ref(), beside, answered),
@@ -186,9 +189,15 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             self.is_current(&Tags::default()) && there.stored_at() <= answered
         });
         if key.is_some() {
-            // By now, the flight's own key may hold what leads to `key`: that stays.
-            near.remove_if(&self.key().borrowed(), |there| self.is_old(there));
+            self.remove_renewed();
         }
+    }
+
+    /// Removes what the flight was to renew from its own key, since what came of it belongs under another. By now the key
+    /// may hold what leads there: that stays.
+    fn remove_renewed(&self) {
+        let near = &self.cache.shared.near;
+        near.remove_if(&self.key().borrowed(), |there| self.is_old(there));
     }
 
     fn is_old(&self, there: &Slot<V>) -> bool {

@@ -38,6 +38,22 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         self.spread(subject, || self.invalidate(subject))
     }
 
+    /// The same for each of `subjects`. What comes back tells of the one that got least far.
+    ///
+    /// ```
+    /// # use tower_swr_core::{Cache, CacheBuilder, MemorySettings, Subject};
+    /// # let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).build();
+    /// cache.purge_each([Subject::tag(b"product-7"), Subject::tag(b"product-8")]);
+    /// ```
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn purge_each(&self, subjects: impl IntoIterator<Item = Subject>) -> Purged {
+        let purges = subjects.into_iter().map(|subject| self.purge(subject));
+        purges.fold(Purged::here(), Purged::and)
+    }
+
     /// Invalidates everything. What is asked for again then goes to the origin a few calls at a time, until as many
     /// have been made as there were entries, for a minute at most: see [`CacheBuilder::refills`].
     ///
@@ -91,6 +107,22 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     pub fn soft_purge(&self, subject: Subject) -> Purged {
         self.soften(subject);
         self.spread_softly(subject)
+    }
+
+    /// The same for each of `subjects`. What comes back tells of the one that got least far.
+    ///
+    /// ```
+    /// # use tower_swr_core::{Cache, CacheBuilder, MemorySettings, Subject};
+    /// # let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).build();
+    /// cache.soft_purge_each([Subject::tag(b"product-7"), Subject::tag(b"product-8")]);
+    /// ```
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "it gets there whether it is awaited or not"
+    )]
+    pub fn soft_purge_each(&self, subjects: impl IntoIterator<Item = Subject>) -> Purged {
+        let purges = subjects.into_iter().map(|subject| self.soft_purge(subject));
+        purges.fold(Purged::here(), Purged::and)
     }
 
     /// Ends the freshness of everything. What may be served stale is renewed no faster than refreshes may run, and what

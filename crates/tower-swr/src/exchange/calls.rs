@@ -19,6 +19,7 @@ use crate::fields::CacheStatus;
 use crate::future::Answering;
 use crate::gate;
 use crate::key;
+use crate::no_vary_search::CallHead;
 use crate::origin::{Errand, Own};
 use crate::policy::{self, Judgement, Verdict};
 use crate::problem::Problem;
@@ -152,6 +153,7 @@ where
         flight: Key,
         own: Option<oneshot::Sender<Own<B, S::Error>>>,
     ) -> Errand<S, A, B, S::Error> {
+        self.question.call = CallHead::of(&self.route, &self.request);
         let settings = self.route.scope.settings();
         request::strip(self.request.headers_mut(), settings);
         key::strip_query(&mut self.request, &settings.query);

@@ -211,7 +211,7 @@ where
 
     fn look(&mut self) -> Look<Held> {
         let now = self.route.shared.engine.now();
-        self.question.look(&self.route, self.request.headers(), now)
+        self.question.look(&self.route, &self.request, now)
     }
 
     /// Nothing for a `HEAD` that nobody flies for, where it can neither be made a `GET` nor fill the store; nothing
@@ -229,9 +229,13 @@ where
     }
 
     /// What came of waiting for somebody else's call.
-    fn collapsed(&self, outcome: Outcome<Held, Partial>, fwd: &'static str) -> Waited<B> {
+    fn collapsed(&mut self, outcome: Outcome<Held, Partial>, fwd: &'static str) -> Waited<B> {
+        let mine = self.question.takes(&self.route, &self.request, &outcome);
         let (route, asked) = (&self.route, &self.question.asked);
         Waited::Answered(match outcome {
+            // What an origin says of its failure to somebody else stays with them; that it fails is all there is to know.
+            Outcome::Landed(l) if !mine && l.fate != Fate::Failed => return Waited::NotMine("uri"),
+            Outcome::Landed(_) if !mine => route.problem(asked, Problem::OriginFailed, fwd),
             Outcome::Landed(landed) if !self.may_take(&landed) => return Waited::Alone,
             Outcome::Landed(landed) if fits(&landed, self.request.headers()) => {
                 match self.found_there(&landed) {

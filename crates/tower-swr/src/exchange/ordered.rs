@@ -21,7 +21,7 @@ use crate::route::Route;
 
 impl<S, A, B> Exchange<S, A>
 where
-    S: Service<Request<A>, Response = Response<B>> + Send + 'static,
+    S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError> + Send + 'static,
     A: Body + Send + 'static,
@@ -64,7 +64,7 @@ where
     /// Leads the flight to its end.
     async fn ask(self: Box<Self>, fill: Fill<Held, Partial>, order: &Order) -> Asked<S, A> {
         let ((own, mine), (back, given_back)) = (oneshot::channel(), oneshot::channel());
-        let mut ending = Ending {
+        let ending = Ending {
             route: Arc::clone(&self.route),
             question: self.question.clone(),
             fields: self.request.headers().clone(),
@@ -117,7 +117,7 @@ struct Ending {
 
 impl Ending {
     fn judge<B, E>(
-        &mut self,
+        &self,
         outcome: &Outcome<Held, Partial>,
         mut own: oneshot::Receiver<Own<B, E>>,
     ) -> Fulfilled {
@@ -141,9 +141,9 @@ impl Ending {
     }
 
     /// Whether the answer that began well has ended well: it is kept, or it turned out too large to be.
-    fn is_whole(&mut self) -> bool {
+    fn is_whole(&self) -> bool {
         let now = self.route.shared.engine.now();
-        match self.question.look(&self.route, &self.fields, now) {
+        match self.question.look_there(&self.route, &self.fields, now) {
             Look::Serve { entry, .. } => match entry.value() {
                 Held::Response(stored) => stored.head.arrived >= self.began,
                 Held::Variants(_) => false,

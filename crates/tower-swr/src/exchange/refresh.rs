@@ -15,7 +15,7 @@ use crate::via;
 
 impl<S, A, B> Exchange<S, A>
 where
-    S: Service<Request<A>, Response = Response<B>> + Send + 'static,
+    S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError> + Send + 'static,
     A: Body + Send + 'static,
@@ -53,11 +53,14 @@ where
             None => turn.submit(refresh),
         }
     }
-    /// Whether workers are asked at all: not where the origin is to be left alone, and not by a worker.
+
+    /// Whether workers are asked at all: not where the origin is to be left alone, and not by a worker; nor where what is
+    /// kept leads to the key, which a worker need not know.
     fn may_leave(&self) -> bool {
         self.route.shared.engine.is_remote()
             && self.route.mode() == Mode::Normal
             && !via::is_ordered(self.request.extensions())
+            && !self.question.is_by_equivalence()
     }
 
     /// What a worker is told; nothing where it would have to be told too much.

@@ -17,6 +17,7 @@ fn scope() -> Arc<Scope> {
         "s",
         Settings::new(FieldFamilies::default()),
         1 << 20,
+        true,
     ))
 }
 

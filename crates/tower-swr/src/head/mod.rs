@@ -15,6 +15,7 @@ use crate::fields::{
     self, CACHE_STATUS, CacheStatus, CacheStatusTable, X_CACHE, X_CACHE_KEY, X_QUERY_TIME_MS,
 };
 use crate::hop_by_hop;
+use crate::no_vary_search::Variation;
 use crate::policy;
 use crate::recurring::recurring;
 use crate::settings::Settings;
@@ -169,6 +170,11 @@ impl Head {
         }
         let policy = self.policy.as_deref().map_or(0, CachePolicy::weight);
         self.weight = weight(&self.fields) + policy;
+    }
+
+    /// For which other queries the answer is good, as it says itself.
+    pub(crate) fn variation(&self) -> Option<Variation> {
+        Variation::of(&self.fields)
     }
 
     pub(crate) fn age(&self, now: Moment) -> Duration {

@@ -19,6 +19,7 @@ mod house;
 mod key;
 mod lifetimes;
 mod limits;
+mod no_vary_search;
 mod on_axum;
 mod on_hyper;
 mod oracle;

@@ -173,6 +173,22 @@ async fn variants_are_kept_apart() {
 }
 
 #[tokio::test]
+async fn addresses_that_the_origin_says_to_be_equivalent_share_one_answer() {
+    let house = House::before(|_, _| {
+        said(
+            "HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nNo-Vary-Search: params=(\"utm\")\r\n\
+             Content-Length: 2\r\n\r\nok",
+        )
+    })
+    .await;
+    for (path, verb) in [("/?utm=1", "MISS"), ("/?utm=2", "HIT"), ("/?id=1", "MISS")] {
+        let answer = house.get(path).await;
+        assert_eq!(answer.verb(), verb, "{path}");
+        assert_eq!(answer.field("no-vary-search"), "params=(\"utm\")");
+    }
+}
+
+#[tokio::test]
 async fn what_is_too_large_to_keep_is_handed_on_and_so_are_its_parts() {
     let large = "x".repeat(2000);
     let whole = large.clone();

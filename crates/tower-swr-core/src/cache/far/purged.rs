@@ -2,7 +2,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
 
@@ -28,7 +28,10 @@ use crate::key::Subject;
 ///
 /// Dropping it changes nothing.
 pub struct Purged {
-    told: Option<oneshot::Receiver<Reach>>,
+    /// Who has not told yet.
+    told: Vec<oneshot::Receiver<Reach>>,
+    /// How far those got that have.
+    reach: Option<Reach>,
 }
 
 /// How far an invalidation got.
@@ -46,12 +49,38 @@ impl Future for Purged {
     type Output = Reach;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reach> {
-        let Some(told) = &mut self.told else {
-            return Poll::Ready(Reach::Local);
-        };
-        Pin::new(told)
-            .poll(cx)
-            .map(|told| told.unwrap_or(Reach::Local))
+        while let Some(last) = self.told.last_mut() {
+            let told = ready!(Pin::new(last).poll(cx)).unwrap_or(Reach::Local);
+            self.told.pop();
+            self.reach = Some(self.reach.map_or(told, |reach| reach.least(told)));
+        }
+        Poll::Ready(self.reach.unwrap_or(Reach::Local))
+    }
+}
+
+impl Purged {
+    /// One that is to get nowhere else.
+    pub(in crate::cache) fn here() -> Self {
+        Self {
+            told: Vec::new(),
+            reach: None,
+        }
+    }
+
+    /// Both: as far as the one that gets less far.
+    pub(in crate::cache) fn and(mut self, other: Self) -> Self {
+        self.told.extend(other.told);
+        self
+    }
+}
+
+impl Reach {
+    fn least(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Local, _) | (_, Self::Local) => Self::Local,
+            (Self::Queued, _) | (_, Self::Queued) => Self::Queued,
+            (Self::Done, Self::Done) => Self::Done,
+        }
     }
 }
 
@@ -65,7 +94,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     /// Has it recorded that `subject` is no longer fresh.
     pub(in crate::cache) fn spread_softly(&self, subject: Subject) -> Purged {
         let Some(far) = self.shared.far.clone() else {
-            return Purged { told: None };
+            return Purged::here();
         };
         let invalidation = Invalidation::soft(subject, far.source);
         self.tell(async move { far.record(invalidation).await })
@@ -83,7 +112,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         here();
         match recording {
             Some(recording) => self.tell(recording.record()),
-            None => Purged { told: None },
+            None => Purged::here(),
         }
     }
 
@@ -94,7 +123,10 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
             // Nobody may care.
             let _ = tell.send(reach);
         }));
-        Purged { told: Some(told) }
+        Purged {
+            told: vec![told],
+            reach: None,
+        }
     }
 }
 
@@ -155,4 +187,49 @@ impl Far {
 
 fn concerns(these: &[Subject], subjects: &[Subject]) -> bool {
     these.iter().any(|it| subjects.contains(it))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    fn told(reaches: &[Reach]) -> Purged {
+        let purges = reaches.iter().map(|reach| {
+            let (tell, told) = oneshot::channel();
+            assert!(tell.send(*reach).is_ok(), "it is listened to");
+            Purged {
+                told: vec![told],
+                reach: None,
+            }
+        });
+        purges.fold(Purged::here(), Purged::and)
+    }
+
+    #[test]
+    fn several_get_as_far_as_the_one_that_gets_least_far() {
+        use Reach::{Done, Local, Queued};
+        for (reaches, expected) in [
+            (&[][..], Local),
+            (&[Done], Done),
+            (&[Done, Done, Done], Done),
+            (&[Done, Queued, Done], Queued),
+            (&[Queued, Done, Local], Local),
+        ] {
+            assert_eq!(told(reaches).now_or_never(), Some(expected), "{reaches:?}");
+        }
+    }
+
+    #[test]
+    fn who_awaits_several_waits_for_the_last() {
+        let (tell, late) = oneshot::channel();
+        let mut purged = told(&[Reach::Done]).and(Purged {
+            told: vec![late],
+            reach: None,
+        });
+        assert_eq!((&mut purged).now_or_never(), None);
+        assert!(tell.send(Reach::Queued).is_ok(), "it is listened to");
+        assert_eq!(purged.now_or_never(), Some(Reach::Queued));
+    }
 }
