@@ -32,11 +32,13 @@ impl RedisServer {
     }
 
     /// Where it is.
+    #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Asks something whose answer has one line, which is returned as it came.
+    #[must_use]
     pub fn ask(&self, question: &str) -> String {
         let mut connection = self.connect().expect("it answers");
         write!(connection, "{question}\r\n").expect("it listens");

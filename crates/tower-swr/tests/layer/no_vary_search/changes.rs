@@ -2,7 +2,7 @@
 
 use http::{Method, Request, Uri};
 use tower::Layer as _;
-use tower_swr::HttpCache;
+use tower_swr::{HttpCache, Purged};
 
 use super::{UTM, layer, plain, saying, word};
 use crate::house::{House, Origin, ask, get, secs, settle, start};
@@ -13,12 +13,12 @@ fn post(path: &str) -> Request<axum::body::Body> {
     request
 }
 
-type Purge = fn(&HttpCache, &Uri);
+type Purge = fn(&HttpCache, &Uri) -> Purged;
 
 #[tokio::test]
 async fn a_purge_of_any_of_the_uris_is_one_of_their_answer() {
     let purges: [Purge; 2] = [
-        |cache, uri| drop(cache.purge("s", uri)),
+        |cache, uri| cache.purge("s", uri),
         |cache, uri| cache.soft_purge("s", uri),
     ];
     for (purge, word_after) in purges.into_iter().zip(["MISS", "STALE"]) {

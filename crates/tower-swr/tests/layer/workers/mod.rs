@@ -60,6 +60,7 @@ impl World {
         self.run(node, worker).await
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a worker is a task of its own")]
     async fn run<S, B>(&self, node: FarNode, worker: RefreshWorker<S, Body>) -> Working
     where
         S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,

@@ -22,6 +22,7 @@ pub(super) async fn job_in(scope: &'static str, path: &str) -> RemoteJob {
 }
 
 /// What becomes of the refresh of what `request` asks for: the job that is offered, if one is.
+#[allow(clippy::disallowed_methods, reason = "a worker is a task of its own")]
 async fn offered(
     world: &World,
     web: &CacheService<Origin>,
