@@ -153,8 +153,9 @@ scripts! {
     ";
 
     /// KEYS pending, stream, attendance. ARGV token, ms, most entries, key, payload. Nobody is at work: 2. A refresh of the key
-    /// is pending: 0. Otherwise it is queued, and 1. What says so names the entry, so that one that was trimmed holds nothing up, and is written last, so
-    /// that nothing is pending where the stream takes no entry. One that was put off has no entry, and counts.
+    /// is pending: 0. Otherwise it is queued, and 1. What says so names the entry, so that one that was trimmed holds nothing
+    /// up, and is written last, so that nothing is pending where the stream takes no entry. One that was put off has no entry,
+    /// and counts.
     ENQUEUE = r"
         if redis.call('EXISTS', KEYS[3]) == 0 then
             return 2
