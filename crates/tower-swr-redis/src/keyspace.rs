@@ -65,7 +65,7 @@ impl Keyspace {
 
     /// A part of the queue of refreshes, all of which are in one place.
     pub(crate) fn queue(&self, part: &str) -> String {
-        format!("{{{}:q}}:{part}", self.namespace)
+        format!("{{{}:{}:q}}:{part}", self.namespace, self.generation)
     }
 
     /// Tells that a refresh of `key` waits or runs.
@@ -75,7 +75,7 @@ impl Keyspace {
 
     /// The channel that tells who waits.
     pub(crate) fn done(&self) -> String {
-        format!("{}:done", self.namespace)
+        format!("{}:{}:done", self.namespace, self.generation)
     }
 
     /// The stream of invalidations.

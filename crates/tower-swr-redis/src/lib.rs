@@ -23,13 +23,13 @@
 //! | `{<ns>:w1:<32 hex digits>}:v` | the value of a primary key; `:v.<32 hex digits>` of its variants |
 //! | `{<ns>:w1:<32 hex digits>}:refresh` | who calls the origin for it; `:refresh.<32 hex digits>` for its variants |
 //! | `{<ns>:w1:<32 hex digits>}:fence` | what changes when it is purged: the leases of its variants end with that, too |
-//! | `<ns>:done` | a channel: what ends a wait |
+//! | `<ns>:w1:done` | a channel: what ends a wait |
 //! | `<ns>:inv` | a stream: what was invalidated, some 10,000 entries |
 //! | `<ns>:tag:{<34 hex digits>}` | where in the stream the last invalidation of a subject is |
 //! | `<ns>:swept` | up to where in the stream all of that is written |
-//! | `{<ns>:q}:s`, `:later`, `:dead` | streams of refreshes that wait and that were given up, and a set of those put off |
-//! | `{<ns>:q}:d:<32 hex digits>` | a refresh of this key waits or runs |
-//! | `{<ns>:q}:w` | somebody works refreshes off; for three seconds |
+//! | `{<ns>:w1:q}:s`, `:later`, `:dead` | streams of refreshes that wait and that were given up, and a set of those put off |
+//! | `{<ns>:w1:q}:d:<32 hex digits>` | a refresh of this key waits or runs |
+//! | `{<ns>:w1:q}:w` | somebody works refreshes off; for three seconds |
 //!
 //! `w1` is the wire format, so that two releases side by side do not overwrite each other. Nothing else is read or written,
 //! no key is searched for and nothing is flushed, so that others may use the same server. A user restricted by an ACL needs

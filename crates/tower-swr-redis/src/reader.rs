@@ -79,6 +79,17 @@ pub(crate) struct Entry {
     pub(crate) invalidation: Option<Invalidation>,
 }
 
+impl Entry {
+    /// Tells of it everybody, who asked for it included, where it is a soft one.
+    fn softly(&self) -> Option<LogEvent> {
+        let invalidation = self.invalidation.filter(|it| it.is_soft)?;
+        Some(LogEvent::Invalidated {
+            invalidation: Invalidation::soft(invalidation.subject, 0),
+            position: self.position,
+        })
+    }
+}
+
 impl Reader<'_> {
     /// Reads until that fails. `server` is the history that was read last.
     async fn read_on(mut self, server: &mut Option<String>) -> FarError {
@@ -128,8 +139,13 @@ impl Reader<'_> {
             }
             state.begin_again(first);
         });
+        let softly: Vec<_> = entries.iter().filter_map(Entry::softly).collect();
         self.apply(entries, false);
-        self.log.record.change(|state| state.come_up(last));
+        self.log.record.change(|state| {
+            state.come_up(last);
+            // Whoever has forgotten all has forgotten these, too, and values that they are about are still on the far side.
+            softly.into_iter().for_each(|event| state.tell(event));
+        });
         Ok(())
     }
 

@@ -178,6 +178,12 @@ impl State {
     /// Begins again at `since`: until it has been read from there, nothing is known.
     pub(crate) fn begin_again(&mut self, since: LogPosition) {
         self.has_lost_history = true;
+        // Whoever asked for a soft one forgets it with all the rest, and has to hear of it again.
+        for Queued { invalidation, .. } in
+            self.queued.iter_mut().filter(|it| it.invalidation.is_soft)
+        {
+            invalidation.source = 0;
+        }
         self.forget_stamps(since);
         self.read = since;
         // A server that has forgotten may count from an earlier place.
@@ -254,9 +260,14 @@ impl State {
             },
         );
         if self.queued.len() >= MOST_QUEUED {
-            self.queued.clear();
+            let mut queued = self.queued.drain(..);
+            let is_soft = queued.all(|it| it.invalidation.is_soft);
+            drop(queued);
             // Whoever asked has not carried out this one.
-            self.push(Invalidation::hard(Subject::All, 0));
+            self.push(Invalidation {
+                is_soft,
+                ..Invalidation::hard(Subject::All, 0)
+            });
         }
         self.push(invalidation);
     }
@@ -480,5 +491,32 @@ mod tests {
         state.queue(softly);
         assert_eq!(state.queued(), 2);
         assert_eq!(state.admits(at(4), &[tag(0)]), Some(false));
+    }
+
+    #[test]
+    fn a_soft_invalidation_that_waits_is_nobodys_after_a_loss() {
+        let mut state = State::default();
+        state.queue(Invalidation::soft(tag(0), 1));
+        state.queue(purge(1));
+        state.begin_again(at(5));
+        let queued: Vec<_> = state.queued.iter().map(|it| it.invalidation).collect();
+        assert_eq!(queued, [Invalidation::soft(tag(0), 0), purge(1)]);
+    }
+
+    #[test]
+    fn too_many_soft_invalidations_are_a_soft_one_of_everything() {
+        let first = |hard: usize| {
+            let mut state = State::default();
+            for number in 0..=MOST_QUEUED {
+                let is_soft = number >= hard;
+                state.queue(Invalidation {
+                    is_soft,
+                    ..purge(number)
+                });
+            }
+            state.first_queued().unwrap().invalidation
+        };
+        assert_eq!(first(0), Invalidation::soft(Subject::All, 0));
+        assert_eq!(first(1), Invalidation::hard(Subject::All, 0));
     }
 }

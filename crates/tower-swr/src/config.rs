@@ -436,6 +436,11 @@ mod tests {
         wanted.flights.soft_timeout = Duration::ZERO;
         wanted.body_idle = secs(9);
         wanted.max_body = Some(LARGEST_ENTRY);
+        let currency = HeaderName::from_static("x-currency");
+        wanted.refresh_fields.push(currency);
+        wanted
+            .refresh_fields
+            .sort_by(|a, b| a.as_str().cmp(b.as_str()));
         wanted.vary = vec![ACCEPT, ACCEPT_LANGUAGE];
         wanted.cookies = CookieRule::Key(vec![text("currency")]);
         wanted.authorization = AuthorizationRule::Key;

@@ -39,12 +39,20 @@ impl Job {
     pub(crate) fn of<A>(route: &Route, asked: &Question, request: &Request<A>) -> Option<Self> {
         let settings = route.scope.settings();
         let fields = told(settings, asked, request.headers())?;
+        let uri = sent_uri(request);
+        if uri
+            .authority()
+            .is_some_and(|whom| whom.as_str().contains('@'))
+        {
+            // Who is named there may have a password.
+            return None;
+        }
         let primary = asked.primary();
         Some(Self {
             scope: route.scope.name.to_owned(),
             primary: FarKey::new(primary.borrowed()).primary(),
             seen: route.shared.engine.version_of(&asked.key()),
-            uri: sent_uri(request).clone(),
+            uri: settings.query.rewritten(uri).unwrap_or_else(|| uri.clone()),
             fields,
         })
     }

@@ -39,11 +39,7 @@ impl CacheLayer {
 
 /// The list without any addition.
 pub(crate) fn by_default() -> Vec<HeaderName> {
-    let named = [ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE];
-    named
-        .into_iter()
-        .chain(FORWARDED_FIELDS.iter().cloned())
-        .collect()
+    extended(Vec::new())
 }
 
 /// The list with additions from a file.
@@ -52,7 +48,8 @@ pub(crate) fn names(names: Vec<String>) -> Result<Vec<HeaderName>, Refusal> {
 }
 
 fn extended(mut names: Vec<HeaderName>) -> Vec<HeaderName> {
-    names.extend(by_default());
+    names.extend([ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE]);
+    names.extend(FORWARDED_FIELDS.iter().cloned());
     names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     names.dedup();
     names

@@ -32,7 +32,7 @@ fn a_worker_computes_what_the_web_process_serves() {
     );
     worker.line("Works on refreshes");
     eventually("the worker says that it is there", || {
-        redis.ask("EXISTS {swr:q}:w") == ":1"
+        redis.ask("EXISTS {swr:w1:q}:w") == ":1"
     });
 
     assert_eq!(x_cache(address), "MISS");
@@ -51,7 +51,9 @@ fn a_worker_computes_what_the_web_process_serves() {
 
     // Where nobody is at work any more, it computes at once.
     worker.end();
-    eventually("nobody is there", || redis.ask("EXISTS {swr:q}:w") == ":0");
+    eventually("nobody is there", || {
+        redis.ask("EXISTS {swr:w1:q}:w") == ":0"
+    });
     let before = counted(address, "queries");
     eventually("it is stale", || x_cache(address) == "STALE");
     eventually("it computes", || counted(address, "queries") > before);

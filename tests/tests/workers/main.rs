@@ -50,7 +50,7 @@ impl World {
 
     /// A worker that is there.
     async fn worker(&self, name: &str) -> Worker {
-        let _ = self.redis.ask("DEL {swr:q}:w");
+        let _ = self.redis.ask("DEL {swr:w1:q}:w");
         let program = Command::new(env!("CARGO_BIN_EXE_refresh_worker"))
             .args([&self.redis.url(), &self.teller.address.to_string(), name])
             .stdin(Stdio::null())
@@ -62,7 +62,7 @@ impl World {
     }
 
     async fn attended(&self) {
-        let is_there = || self.redis.ask("EXISTS {swr:q}:w") == ":1";
+        let is_there = || self.redis.ask("EXISTS {swr:w1:q}:w") == ":1";
         until("a worker says that it is there", is_there).await;
     }
 }
@@ -136,7 +136,7 @@ async fn one_expiry_at_two_processes_costs_one_call_which_the_worker_makes() {
     other.until_it_says("HIT", "second").await;
     assert_eq!((one.calls(), other.calls()), (1, 0));
     until("the queue is empty", || {
-        world.redis.ask("XLEN {swr:q}:s") == ":0"
+        world.redis.ask("XLEN {swr:w1:q}:s") == ":0"
     })
     .await;
 }
@@ -161,10 +161,10 @@ async fn a_worker_that_is_killed_in_a_job_is_replaced_by_another() {
     web.until_it_says("HIT", "again").await;
     assert_eq!(web.calls(), 1);
     until("the queue is empty", || {
-        world.redis.ask("XLEN {swr:q}:s") == ":0"
+        world.redis.ask("XLEN {swr:w1:q}:s") == ":0"
     })
     .await;
-    assert_eq!(world.redis.ask("XLEN {swr:q}:dead"), ":0");
+    assert_eq!(world.redis.ask("XLEN {swr:w1:q}:dead"), ":0");
 }
 
 #[tokio::test]

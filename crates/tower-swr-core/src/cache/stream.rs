@@ -110,7 +110,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 drop(call);
                 self.leader.close();
                 self.tell_filled(outcome_of(fate), head.took);
-                let parcel = self.parcel(head.took);
+                let parcel = self.parcel(self.took());
                 drop(self);
                 send(parcel).await;
             }
@@ -119,7 +119,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 drop(call);
                 let key = self.key().clone();
                 self.tell(&Event::TooLarge { key: &key });
-                let parcel = self.parcel(head.took);
+                let parcel = self.parcel(self.took());
                 // The flight holds a reader of its own, which would hold up the rest.
                 drop(self);
                 join(send(parcel), rest).await;

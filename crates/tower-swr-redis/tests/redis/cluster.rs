@@ -131,7 +131,7 @@ async fn the_queue_goes_on_with_the_next_master() {
     let mut cluster = Cluster::start().await;
     let redis = connected(&cluster.url()).await;
     assert_eq!(redis.take(1).await, Ok(Vec::new()));
-    let dies = cluster.owner("{swr:q}:s");
+    let dies = cluster.owner("{swr:w1:q}:s");
     cluster.kill(dies);
     let job = RemoteJob::new(&key("/a"), "a job");
     eventually("a job is queued", async || {

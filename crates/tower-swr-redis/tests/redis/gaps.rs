@@ -6,7 +6,8 @@ use crate::support::{
     ready,
 };
 use tower_swr_core::{
-    Committed, FarKey, FarLog, FarStore, LogEvent, LogFollower, LogPosition, Recorded, Subject,
+    Committed, FarKey, FarLog, FarStore, Invalidation, LogEvent, LogFollower, LogPosition,
+    Recorded, Subject,
 };
 use tower_swr_redis::Redis;
 
@@ -75,6 +76,27 @@ async fn a_gap_that_was_trimmed_loses_the_history() {
 #[tokio::test]
 async fn a_log_that_was_evicted_loses_the_history() {
     a_gap_that_cannot_be_told(&["DEL", "swr:inv"]).await;
+}
+
+/// Whoever has forgotten everything has forgotten that, too, and the values are still there.
+#[tokio::test]
+async fn a_soft_invalidation_that_is_still_in_the_log_is_told_again_after_a_loss() {
+    let mut gap = Gap::begin().await;
+    done(&gap.here, scope("missed")).await;
+    let soft = Subject::scope("soft");
+    let position = done(&gap.here, Invalidation::soft(soft, 1)).await;
+    let _: u64 = gap.server.ask(&["XTRIM", "swr:inv", "MAXLEN", "1"]);
+    gap.proxy.heal();
+    assert_eq!(hear(&mut *gap.told).await, LogEvent::HistoryLost);
+    let expected = LogEvent::Invalidated {
+        invalidation: Invalidation::soft(soft, 0),
+        position,
+    };
+    assert_eq!(
+        hear(&mut *gap.told).await,
+        expected,
+        "by nobody, so that all heed it"
+    );
 }
 
 async fn a_gap_that_cannot_be_told(lose: &[&str]) {

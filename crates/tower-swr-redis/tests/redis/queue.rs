@@ -54,10 +54,10 @@ async fn a_job_whose_worker_died_is_taken_over_and_given_up_in_the_end() {
     eventually("it is given up", async || {
         let taken = other.take(1).await;
         assert!(taken.is_ok_and(|taken| taken.is_empty()));
-        server.ask::<u64>(&["XLEN", "{swr:q}:dead"]) == 1
+        server.ask::<u64>(&["XLEN", "{swr:w1:q}:dead"]) == 1
     })
     .await;
-    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:q}:s"]), 0);
+    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:w1:q}:s"]), 0);
     assert_eq!(offer(&other, job("/a")).await, Ok(Enqueued::Queued));
 }
 
@@ -72,7 +72,7 @@ async fn a_job_that_keeps_failing_is_given_up() {
         let pause = Duration::from_millis(1);
         assert_eq!(redis.retry(taken, pause).await, Ok(()));
     }
-    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:q}:dead"]), 1);
+    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:w1:q}:dead"]), 1);
     assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
 }
 
@@ -128,13 +128,13 @@ async fn what_others_put_into_the_queue_is_thrown_away() {
         &["x", "y"][..],
         &["k", "short", "t", "?", "a", "0", "p", "?"],
     ] {
-        let _: String = server.ask(&[&["XADD", "{swr:q}:s", "*"], fields].concat());
+        let _: String = server.ask(&[&["XADD", "{swr:w1:q}:s", "*"], fields].concat());
     }
     assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
     let taken = next(&redis).await;
     assert_eq!(taken.payload, "/a");
     assert_eq!(redis.done(taken).await, Ok(()));
-    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:q}:s"]), 0);
+    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:w1:q}:s"]), 0);
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn workers_share_what_there_is() {
     done.dedup();
     assert_eq!(done.len(), 500, "each was handed out once");
 
-    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:q}:s"]), 0);
+    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:w1:q}:s"]), 0);
 }
 
 #[tokio::test]
@@ -195,17 +195,17 @@ async fn what_others_put_off_stops_no_worker() {
     let redis = connected(&server.url()).await;
     for job in ["", "short", "the forty bytes that a key and a token are"] {
         let job = job.get(..40).unwrap_or(job);
-        let _: u64 = server.ask(&["ZADD", "{swr:q}:later", "1", job]);
+        let _: u64 = server.ask(&["ZADD", "{swr:w1:q}:later", "1", job]);
     }
     assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
     let taken = next(&redis).await;
     assert_eq!(taken.payload, "/a");
     assert_eq!(redis.done(taken).await, Ok(()));
     eventually("they are thrown away", async || {
-        server.ask::<u64>(&["ZCARD", "{swr:q}:later"]) == 0
+        server.ask::<u64>(&["ZCARD", "{swr:w1:q}:later"]) == 0
     })
     .await;
-    let _: String = server.ask(&["SET", "{swr:q}:later", "another type"]);
+    let _: String = server.ask(&["SET", "{swr:w1:q}:later", "another type"]);
     assert_eq!(offer(&redis, job("/b")).await, Ok(Enqueued::Queued));
     assert_eq!(next(&redis).await.payload, "/b");
 }
@@ -228,14 +228,14 @@ async fn a_job_that_was_taken_over_is_no_longer_its_first_worker_s() {
         "it was handed out again"
     );
     assert_eq!(
-        server.ask::<u64>(&["XLEN", "{swr:q}:s"]),
+        server.ask::<u64>(&["XLEN", "{swr:w1:q}:s"]),
         1,
         "it is worked on"
     );
-    assert_eq!(server.ask::<u64>(&["EXISTS", "{swr:q}:later"]), 0);
+    assert_eq!(server.ask::<u64>(&["EXISTS", "{swr:w1:q}:later"]), 0);
     assert_eq!(offer(&first, job("/a")).await, Ok(Enqueued::Pending));
     assert_eq!(second.done(held).await, Ok(()));
-    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:q}:s"]), 0);
+    assert_eq!(server.ask::<u64>(&["XLEN", "{swr:w1:q}:s"]), 0);
     assert_eq!(offer(&first, job("/a")).await, Ok(Enqueued::Queued));
 }
 
@@ -243,16 +243,16 @@ async fn a_job_that_was_taken_over_is_no_longer_its_first_worker_s() {
 async fn a_job_that_is_not_in_the_queue_is_not_pending() {
     let server = Server::start();
     let redis = connected(&server.url()).await;
-    let _: u64 = server.ask(&["LPUSH", "{swr:q}:s", "another type"]);
+    let _: u64 = server.ask(&["LPUSH", "{swr:w1:q}:s", "another type"]);
     let refused = offer(&redis, job("/a")).await;
     assert!(
         matches!(refused, Err(FarError::Refused { .. })),
         "{refused:?}"
     );
-    let _: u64 = server.ask(&["DEL", "{swr:q}:s"]);
+    let _: u64 = server.ask(&["DEL", "{swr:w1:q}:s"]);
     assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
     assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Pending));
-    let _: u64 = server.ask(&["XTRIM", "{swr:q}:s", "MAXLEN", "0"]);
+    let _: u64 = server.ask(&["XTRIM", "{swr:w1:q}:s", "MAXLEN", "0"]);
     assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
     assert_eq!(next(&redis).await.payload, "/a");
 }
@@ -262,9 +262,22 @@ async fn where_nobody_is_at_work_nothing_is_queued() {
     let server = Server::start();
     let redis = connected(&server.url()).await;
     assert_eq!(redis.enqueue(job("/a")).await, Ok(Enqueued::Unattended));
-    assert_eq!(server.ask::<u64>(&["EXISTS", "{swr:q}:s"]), 0);
+    assert_eq!(server.ask::<u64>(&["EXISTS", "{swr:w1:q}:s"]), 0);
     assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
-    let _: u64 = server.ask(&["DEL", "{swr:q}:w"]);
+    let _: u64 = server.ask(&["DEL", "{swr:w1:q}:w"]);
     let unattended = redis.enqueue(job("/a")).await;
     assert_eq!(unattended, Ok(Enqueued::Unattended), "it waits for nobody");
+}
+
+/// A worker of another generation would leave its values where nobody looks for them.
+#[tokio::test]
+async fn generations_have_queues_of_their_own() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    let next = Redis::builder(&server.url()).generation("2");
+    let next = next.connect().expect("sound settings");
+    ready(&next).await;
+    assert_eq!(offer(&redis, job("/a")).await, Ok(Enqueued::Queued));
+    assert_eq!(next.enqueue(job("/a")).await, Ok(Enqueued::Unattended));
+    assert_eq!(offer(&next, job("/a")).await, Ok(Enqueued::Queued));
 }

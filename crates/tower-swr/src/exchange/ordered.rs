@@ -57,6 +57,10 @@ where
                 return how;
             }
             self.look();
+            if self.question.is_by_equivalence() {
+                // That is another key than the order's.
+                return Fulfilled::Failed;
+            }
         }
         Fulfilled::Failed
     }

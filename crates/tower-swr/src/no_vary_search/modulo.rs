@@ -21,7 +21,7 @@ use crate::sharing::Sharing;
 
 /// What was found, now or of old, for the URIs that are equivalent to that of `request` by what answers of its path said
 /// last, and its key. Where nothing was, the key is that by which the newest answer would be kept. Nothing where nothing is
-/// known of the path.
+/// known of the path, or the newest answer said nothing.
 pub(crate) fn look<A>(
     route: &Route,
     request: &Request<A>,
@@ -32,7 +32,8 @@ pub(crate) fn look<A>(
         return None;
     }
     let mut newest = None;
-    for way in scope.searches.ways(&path(request)) {
+    let (ways, is_current) = scope.searches.ways(&path(request));
+    for way in ways {
         let Some(mut text) = sent(route, request, Some(&way)) else {
             continue;
         };
@@ -42,15 +43,18 @@ pub(crate) fn look<A>(
         }
         newest.get_or_insert((text, found));
     }
-    newest
+    newest.filter(|_| is_current)
 }
 
 /// Heeds what an answer with this `head` says of the path of `request`, though no call of this process brought it.
 pub(crate) fn heed<A>(route: &Route, request: &Request<A>, head: &Head) {
     let scope = &route.scope;
-    if scope.settings().heeds_no_vary_search() {
+    // That one says nothing may be for its own URI alone.
+    if scope.settings().heeds_no_vary_search()
+        && let Some(said) = head.variation()
+    {
         let searches = &scope.searches;
-        searches.learn(&path(request), head.variation(), searches.purges());
+        searches.learn(&path(request), Some(said), searches.purges());
     }
 }
 
@@ -173,15 +177,18 @@ pub(crate) fn equivalents(
     if !scope.settings().heeds_no_vary_search() {
         return subjects;
     }
-    subjects.extend(scope.searches.purge().iter().map(|known| {
+    let known = scope.searches.purge();
+    if IS_ON && scope.is_far {
+        // All that is kept so has this tag there: one record for the log, however many variations there are.
+        subjects.push(any_of_path(scope.name, uri.path()));
+        return subjects;
+    }
+    subjects.extend(known.iter().map(|known| {
         of(Counting {
             under: Some(known),
             ..as_it_is
         })
     }));
-    if IS_ON && scope.is_far {
-        subjects.push(any_of_path(scope.name, uri.path()));
-    }
     subjects
 }
 

@@ -34,8 +34,15 @@ struct Known {
     since: u64,
 }
 
-/// Places among the known, that of the newest answer first.
-type Ways = SmallVec<[u8; MOST_WAYS]>;
+/// What is known of a path.
+#[derive(Clone, Debug)]
+struct Ways {
+    /// Places among the known, that of the newest answer first.
+    places: SmallVec<[u8; MOST_WAYS]>,
+    /// The newest answer had one. Otherwise what is kept is still found by these, as it covers whoever finds it, but nothing
+    /// is called for by them.
+    is_current: bool,
+}
 
 /// A handler writes a few; one that makes up a new one for each answer gains nothing from any.
 const MOST_KNOWN: usize = 16;
@@ -47,12 +54,22 @@ const MOST_WAYS: usize = 4;
 const MOST_PATHS: usize = 4096;
 
 impl Searches {
-    /// What the answers of `path` said last, that of the newest first.
-    pub(crate) fn ways(&self, path: &Digest) -> SmallVec<[Arc<Variation>; MOST_WAYS]> {
+    /// What the answers of `path` said last, that of the newest first; and whether the very last one said so.
+    pub(crate) fn ways(&self, path: &Digest) -> (SmallVec<[Arc<Variation>; MOST_WAYS]>, bool) {
         let state = self.read();
-        let ways = state.ways(path).into_iter().flatten();
-        let known = ways.filter_map(|place| state.known.get(usize::from(*place)));
-        known.map(|known| Arc::clone(&known.variation)).collect()
+        let Some(ways) = state.ways(path) else {
+            return (SmallVec::new(), false);
+        };
+        let places = ways.places.iter();
+        let known = places.filter_map(|place| state.known.get(usize::from(*place)));
+        let found = known.map(|known| Arc::clone(&known.variation)).collect();
+        let (is_current, is_old) = (ways.is_current, !state.young.contains_key(path));
+        drop(state);
+        if is_old {
+            // What is asked for is not forgotten.
+            self.write().renew(path);
+        }
+        (found, is_current)
     }
 
     /// An answer of `path` `said` that, whose call began after so many `purges`: what it may be kept under. Nothing where
@@ -70,12 +87,12 @@ impl Searches {
         if let Some((variation, since)) = known {
             return (since <= purges).then_some(variation);
         }
-        if said.is_none() && self.read().ways(path).is_none() {
+        if said.is_none() && !self.read().ways(path).is_some_and(|ways| ways.is_current) {
             return None;
         }
         let mut state = self.write();
         let Some(place) = said.and_then(|said| state.place(said)) else {
-            state.forget(path);
+            state.outdate(path);
             return None;
         };
         state.lead(path, place);
@@ -113,7 +130,8 @@ impl State {
     /// The variation that was `said`, where it is what is known of `path` first and lately: most answers say what the last
     /// one did.
     fn newest(&self, path: &Digest, said: &Variation) -> Option<(Arc<Variation>, u64)> {
-        let place = self.young.get(path)?.first()?;
+        let ways = self.young.get(path).filter(|ways| ways.is_current)?;
+        let place = ways.places.first()?;
         let known = self.known.get(usize::from(*place))?;
         (*known.variation == *said).then(|| (Arc::clone(&known.variation), known.since))
     }
@@ -137,20 +155,33 @@ impl State {
 
     /// Puts `place` first of the ways of `path`.
     fn lead(&mut self, path: &Digest, place: u8) {
-        let mut ways = Ways::from_slice(&[place]);
-        let before = self.ways(path).into_iter().flatten();
-        ways.extend(before.copied().filter(|known| *known != place));
-        ways.truncate(MOST_WAYS);
+        let mut places = SmallVec::from_slice(&[place]);
+        let before = self.ways(path).into_iter().flat_map(|ways| &ways.places);
+        places.extend(before.copied().filter(|known| *known != place));
+        places.truncate(MOST_WAYS);
+        let is_current = true;
+        self.put(path, Ways { places, is_current });
+    }
+
+    fn renew(&mut self, path: &Digest) {
+        if let Some(ways) = self.old.remove(path) {
+            self.put(path, ways);
+        }
+    }
+
+    fn put(&mut self, path: &Digest, ways: Ways) {
         if self.young.len() >= MOST_PATHS && !self.young.contains_key(path) {
-            // Whatever was not learned again since the last time goes.
+            // Whatever was neither learned again nor asked for since the last time goes.
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(*path, ways);
     }
 
-    fn forget(&mut self, path: &Digest) {
-        self.young.remove(path);
-        self.old.remove(path);
+    fn outdate(&mut self, path: &Digest) {
+        let known = [self.young.get_mut(path), self.old.get_mut(path)];
+        for ways in known.into_iter().flatten() {
+            ways.is_current = false;
+        }
     }
 }
 
@@ -172,7 +203,7 @@ mod tests {
     }
 
     fn ways(searches: &Searches, name: &str) -> Vec<Option<Variation>> {
-        let ways = searches.ways(&path(name)).into_iter();
+        let ways = searches.ways(&path(name)).0.into_iter();
         ways.map(|way| Some((*way).clone())).collect()
     }
 
@@ -187,14 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_says_nothing_ends_what_is_known_of_its_path() {
+    fn after_an_answer_that_says_nothing_what_is_known_of_its_path_is_for_finding_alone() {
         let searches = Searches::default();
         for name in ["a", "b"] {
             searches.learn(&path(name), variation(1), 0);
         }
         assert!(searches.learn(&path("a"), None, 0).is_none());
-        assert!(ways(&searches, "a").is_empty());
-        assert_eq!(ways(&searches, "b"), [variation(1)]);
+        for (name, is_current) in [("a", false), ("b", true)] {
+            assert_eq!(ways(&searches, name), [variation(1)]);
+            assert_eq!(searches.ways(&path(name)).1, is_current);
+        }
+        searches.learn(&path("a"), variation(1), 0);
+        assert!(searches.ways(&path("a")).1);
         assert_eq!(searches.purge().len(), 1, "a purge knows it still");
     }
 
@@ -206,7 +241,7 @@ mod tests {
         }
         assert!(searches.learn(&path("b"), variation(0), 0).is_some());
         assert!(searches.learn(&path("b"), variation(16), 0).is_none());
-        assert!(ways(&searches, "b").is_empty(), "the newest answer decides");
+        assert!(!searches.ways(&path("b")).1, "the newest answer decides");
         assert_eq!(searches.purge().len(), 16);
     }
 
@@ -228,8 +263,9 @@ mod tests {
     #[test]
     fn paths_beyond_number_take_no_more_room() {
         let searches = Searches::default();
+        searches.learn(&path("hot"), variation(1), 0);
         for number in 0..5 * MOST_PATHS {
-            searches.learn(&path("hot"), variation(1), 0);
+            searches.ways(&path("hot"));
             searches.learn(&path(&number.to_string()), variation(2), 0);
         }
         let state = searches.read();

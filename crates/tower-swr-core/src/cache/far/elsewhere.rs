@@ -15,7 +15,7 @@ use crate::key::{Key, KeyRef};
 use crate::lifetime::Freshness;
 use crate::wire::Frame;
 
-/// How long a key waits for a worker before it is refreshed here.
+/// How long a key waits for a worker before it is refreshed here, at most.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
@@ -84,7 +84,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         match self.offer(far, workers, key, &there, payload).await {
             Ok(Some(watch)) => {
                 count(&far.counts.offered);
-                self.watch(far, &there, watch).await;
+                self.watch(far, &there, watch, self.patience_of(key)).await;
             }
             Ok(None) => {}
             Err(_trouble) => far.count_failure(),
@@ -127,9 +127,22 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         }))
     }
 
+    /// How long a worker has for `key`: less than what is kept can still be served for, or somebody would have to wait.
+    fn patience_of(&self, key: &Key) -> Duration {
+        let now = self.now();
+        match self.look(&key.borrowed(), Mode::Normal, now) {
+            Look::Serve { entry, age, .. } => {
+                let lifetime = entry.lifetime();
+                let served = lifetime.fresh().saturating_add(lifetime.stale_window());
+                PATIENCE.min(served.saturating_sub(age) / 2)
+            }
+            Look::Fetch { .. } | Look::Uncacheable => PATIENCE,
+        }
+    }
+
     /// Waits until something is there, or nothing will be.
-    async fn watch(&self, far: &Far, there: &FarKey, mut watch: Wait) {
-        let mut over = self.shared.clock.sleep(PATIENCE);
+    async fn watch(&self, far: &Far, there: &FarKey, mut watch: Wait, patience: Duration) {
+        let mut over = self.shared.clock.sleep(patience);
         loop {
             match select(watch, over).await {
                 // It did not work out, or another process has given up: there is time left for a second try.

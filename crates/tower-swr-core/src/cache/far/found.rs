@@ -103,8 +103,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         Some(Slot::Kept(Arc::new(entry)))
     }
 
-    /// Ends its freshness where a soft purge here came after its origin call began, `since` when it was read at `now`. Soft
-    /// purges are not recorded in the log, so nobody else has heeded them.
+    /// Ends its freshness where a soft purge came after its origin call began, `since` when it was read at `now`. A soft purge
+    /// takes nothing away on the far side, so each process heeds it by itself.
     fn soften(&self, slot: &Slot<V>, concerned: &[Subject], now: Moment, since: Duration) {
         let invalidations = &self.cache.shared.invalidations;
         if let (Slot::Kept(entry), Some(at)) = (slot, invalidations.softened(concerned))

@@ -89,10 +89,26 @@ fn who_misses_meanwhile_makes_a_call_of_their_own() {
     shift.world.clock.advance(SECOND);
     shift.attend();
     assert!(renew(&web, &a, 3));
-    shift.pass(&[&web], SECOND);
+    // As where the machine is too busy for what waits to be looked at.
+    shift.world.clock.advance(SECOND);
     assert_eq!(web.answer(&a, web.origin.makes(2, minute())), 2);
     shift.pass(&[&web], secs(5));
     assert_eq!((web.kept(&a), web.origin.calls()), (Some(2), 2));
+}
+
+/// Half of what is left of it is the worker's.
+#[test]
+fn a_stale_window_that_is_shorter_than_the_wait_does_not_run_out() {
+    let shift = Shift::new();
+    let web = shift.serving(shift.queue.clone(), QueueLimits::default());
+    let a = key("a");
+    let brief = Lifetime::fresh_for(SECOND).stale_while_revalidate(SECOND);
+    assert_eq!(web.answer(&a, web.origin.makes(1, brief)), 1);
+    shift.world.clock.advance(SECOND);
+    shift.attend();
+    assert!(renew(&web, &a, 3));
+    shift.pass(&[&web], SECOND / 2);
+    assert_eq!((web.kept(&a), web.origin.calls()), (Some(3), 2));
 }
 
 #[test]

@@ -24,9 +24,11 @@ async fn without_the_far_side_clients_see_nothing_of_it() {
     assert_eq!(ask(&service, get("/a")).await.x_cache(), "MISS");
     node.suffer(FarFault::Silent(budget));
     let asking = start(&service, get("/b")).await;
-    settle().await;
-    assert_eq!(origin.calls(), 3, "it waits for the budget");
-    world.pass(budget).await;
+    for _ in 0..2 {
+        settle().await;
+        assert_eq!(origin.calls(), 3, "one step may be late");
+        world.pass(budget).await;
+    }
     assert_eq!(answers(vec![asking]).await[0].x_cache(), "MISS");
     assert!(!house.cache.far_health().expect("there is one").is_up());
     node.recover();
