@@ -85,6 +85,21 @@ async fn a_worker_is_told_what_is_on_the_list_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn of_a_uri_a_worker_is_told_what_counts() {
+    let request = || get("/a?page=2&session=secret");
+    let layer = |layer: CacheLayer| layer.query_parameters(["page"]);
+    let job = offered_by(layer, reply(200), request).await.expect("a job");
+    assert!(says(&job, "/a?page=2") && !says(&job, "secret"));
+    let plain = |layer: CacheLayer| layer;
+    let with_password = || {
+        let mut request = get("http://me:secret@example.com/a");
+        request.headers_mut().remove("host");
+        request
+    };
+    assert_eq!(offered_by(plain, reply(200), with_password).await, None);
+}
+
+#[tokio::test]
 async fn what_depends_on_more_is_refreshed_here() {
     let currency = || HeaderName::from_static("x-currency");
     let request = || get("/a").with("x-currency", "EUR");
