@@ -1,10 +1,10 @@
 //! What ends the wait for a worker.
 
 use futures_util::FutureExt;
-use tower_swr_core::{Keep, Subject};
+use tower_swr_core::Subject;
 
-use super::{Shift, gate, renew, seen, settle, work};
-use crate::support::{SECOND, key, minute, secs, whole};
+use super::{Shift, renew, settle, work_slowly};
+use crate::support::{SECOND, key, minute, secs};
 
 #[test]
 fn a_purge_meanwhile_ends_it_and_nothing_old_comes_back() {
@@ -16,12 +16,7 @@ fn a_purge_meanwhile_ends_it_and_nothing_old_comes_back() {
         let shift = Shift::new();
         let (web, worker, a) = (shift.web(), &shift.worker, key("a"));
         assert!(renew(&web, &a, 3));
-        let (answer, slow) = gate();
-        let call = worker.origin.call(async move {
-            slow.await.expect("it is sent");
-            whole(2, Keep::Store(minute()))
-        });
-        drop(work(worker, &a, seen(&web, &a), call));
+        let answer = work_slowly(worker, &web, &a);
         web.cache.purge(subject);
         settle(&[&web, worker]);
         answer.send(()).expect("it waits");

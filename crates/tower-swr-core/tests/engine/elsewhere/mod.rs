@@ -4,10 +4,11 @@ mod ends;
 mod waits;
 
 use futures_util::FutureExt;
+use tokio::sync::oneshot;
 use tower_swr_core::testing::{FarFault, FarNode};
 use tower_swr_core::{
-    Cache, CacheBuilder, Fetched, FlightPolicy, Joined, Keep, Key, MemorySettings, NoPartial,
-    Outcome, Purpose, QueueLimits, RemoteRefreshes, TakenJob, Version, Waiting,
+    Cache, CacheBuilder, Fetched, FlightPolicy, Joined, Keep, Key, Lifetime, MemorySettings,
+    NoPartial, Outcome, Purpose, QueueLimits, RemoteRefreshes, TakenJob, Version, Waiting,
 };
 
 use crate::support::{House, SECOND, World, codec, key, minute, secs, whole};
@@ -58,6 +59,17 @@ impl Shift {
         }
         self.world.clock.advance(secs(60));
         assert!(names.iter().all(|name| web.is_refresh_due(&key(name))));
+    }
+
+    /// A process that has offered the refresh of `key`, which is stale for one second.
+    fn offering_briefly(&self, key: &Key) -> Plain {
+        let web = self.serving(self.queue.clone(), QueueLimits::default());
+        let brief = Lifetime::fresh_for(SECOND).stale_while_revalidate(SECOND);
+        assert_eq!(web.answer(key, web.origin.makes(1, brief)), 1);
+        self.world.clock.advance(SECOND);
+        self.attend();
+        assert!(renew(&web, key, 3));
+        web
     }
 
     fn attend(&self) {
@@ -130,12 +142,15 @@ fn seen(web: &Plain, key: &Key) -> Option<Version> {
     version
 }
 
-/// Holds a call up.
-fn gate() -> (
-    tokio::sync::oneshot::Sender<()>,
-    tokio::sync::oneshot::Receiver<()>,
-) {
-    tokio::sync::oneshot::channel()
+/// Begins a worker's call, which makes 2 once it is told to.
+fn work_slowly(worker: &Plain, web: &Plain, key: &Key) -> oneshot::Sender<()> {
+    let (answer, slow) = oneshot::channel();
+    let call = worker.origin.call(async move {
+        slow.await.expect("it is sent");
+        whole(2, Keep::Store(minute()))
+    });
+    drop(work(worker, key, seen(web, key), call));
+    answer
 }
 
 #[test]

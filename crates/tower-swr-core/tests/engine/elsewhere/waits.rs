@@ -1,9 +1,9 @@
 //! How long a key waits for a worker.
 
-use tower_swr_core::{Keep, Lifetime, QueueLimits};
+use tower_swr_core::QueueLimits;
 
-use super::{Shift, gate, made, renew, seen, settle, work};
-use crate::support::{SECOND, key, minute, secs, whole};
+use super::{Shift, made, renew, seen, settle, work, work_slowly};
+use crate::support::{SECOND, key, minute, secs};
 
 #[test]
 fn a_worker_that_does_nothing_is_waited_for_five_seconds() {
@@ -24,12 +24,7 @@ fn a_worker_that_is_slow_and_this_process_make_one_call() {
     let shift = Shift::new();
     let (web, worker, a) = (shift.web(), &shift.worker, key("a"));
     assert!(renew(&web, &a, 3));
-    let (answer, slow) = gate();
-    let call = worker.origin.call(async move {
-        slow.await.expect("it is sent");
-        whole(2, Keep::Store(minute()))
-    });
-    drop(work(worker, &a, seen(&web, &a), call));
+    let answer = work_slowly(worker, &web, &a);
     for _ in 0..30 {
         shift.pass(&[&web, worker], SECOND);
     }
@@ -81,14 +76,8 @@ fn nothing_is_offered_twice_meanwhile_and_nobody_waits() {
 
 #[test]
 fn who_misses_meanwhile_makes_a_call_of_their_own() {
-    let shift = Shift::new();
-    let web = shift.serving(shift.queue.clone(), QueueLimits::default());
-    let a = key("a");
-    let brief = Lifetime::fresh_for(SECOND).stale_while_revalidate(SECOND);
-    assert_eq!(web.answer(&a, web.origin.makes(1, brief)), 1);
-    shift.world.clock.advance(SECOND);
-    shift.attend();
-    assert!(renew(&web, &a, 3));
+    let (shift, a) = (Shift::new(), key("a"));
+    let web = shift.offering_briefly(&a);
     // As where the machine is too busy for what waits to be looked at.
     shift.world.clock.advance(SECOND);
     assert_eq!(web.answer(&a, web.origin.makes(2, minute())), 2);
@@ -99,14 +88,8 @@ fn who_misses_meanwhile_makes_a_call_of_their_own() {
 /// Half of what is left of it is the worker's.
 #[test]
 fn a_stale_window_that_is_shorter_than_the_wait_does_not_run_out() {
-    let shift = Shift::new();
-    let web = shift.serving(shift.queue.clone(), QueueLimits::default());
-    let a = key("a");
-    let brief = Lifetime::fresh_for(SECOND).stale_while_revalidate(SECOND);
-    assert_eq!(web.answer(&a, web.origin.makes(1, brief)), 1);
-    shift.world.clock.advance(SECOND);
-    shift.attend();
-    assert!(renew(&web, &a, 3));
+    let (shift, a) = (Shift::new(), key("a"));
+    let web = shift.offering_briefly(&a);
     shift.pass(&[&web], SECOND / 2);
     assert_eq!((web.kept(&a), web.origin.calls()), (Some(3), 2));
 }
