@@ -56,8 +56,10 @@ impl Moment {
     }
 }
 
+#[inline]
 fn nanos(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+    let whole = span.as_secs().saturating_mul(1_000_000_000);
+    whole.saturating_add(u64::from(span.subsec_nanos()))
 }
 
 /// A wait that a [`Clock`] has begun.

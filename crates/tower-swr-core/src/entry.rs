@@ -28,6 +28,7 @@ impl<V> Clone for Slot<V> {
 }
 
 impl<V> Slot<V> {
+    #[inline]
     pub(crate) fn admitted_by(&self, invalidations: &Invalidations) -> bool {
         match self {
             Self::Kept(entry) => entry.admitted_by(invalidations),
@@ -155,8 +156,20 @@ impl<V> Entry<V> {
         }
     }
 
+    /// How long it is fresh, as [`lifetime`](Self::lifetime) says: all that most look-ups ask.
+    #[must_use]
+    #[inline]
+    pub fn fresh_for(&self) -> Duration {
+        let fresh = self.lifetime.fresh();
+        match self.fresh_until.load(Ordering::Relaxed) {
+            u64::MAX => fresh,
+            age => fresh.min(Duration::from_nanos(age)),
+        }
+    }
+
     /// How old the value is: the time since it was stored and the age that it came with.
     #[must_use]
+    #[inline]
     pub fn age(&self, now: Moment) -> Duration {
         now.since(self.stored_at).saturating_add(self.initial_age)
     }

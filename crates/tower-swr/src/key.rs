@@ -40,7 +40,6 @@ pub(crate) fn write<B>(
     };
     push_path(text, uri, counting);
     let has_capitals = push_authority(text, authority(uri, noted)?);
-    text.push_optional(uri.scheme_str().map(str::as_bytes));
     push_oddities(text, request, uri, noted, has_capitals, counting);
     if settings.authorization == AuthorizationRule::Forward {
         // What only some may see is not asked for by others, nor renewed or dropped by them.
@@ -167,6 +166,7 @@ fn push_path(text: &mut KeyText, uri: &Uri, counting: Counting<'_>) {
 
 /// In lower case, as a host's name has none (RFC 3986 section 3.2.2): who purges need not know how clients write it.
 /// Whether it was not.
+#[inline]
 fn push_authority(text: &mut KeyText, authority: Option<&[u8]>) -> bool {
     // Without a way out the loop is vectorised.
     let capitals = |name: &[u8]| {
@@ -192,16 +192,21 @@ fn push_oddities<B>(
     has_capitals: bool,
     counting: Counting<'_>,
 ) {
+    const SCHEME: u16 = 1 << 13;
     const CAPITALS: u16 = 1 << 14;
     const REWRITTEN: u16 = 1 << 15;
     let seen = request.uri();
     let is_rewritten = !ptr::eq(uri, seen) && uri.path_and_query() != seen.path_and_query();
     let mut odd = noted.forwarded;
+    odd |= if uri.scheme().is_some() { SCHEME } else { 0 };
     odd |= if has_capitals { CAPITALS } else { 0 };
     odd |= if is_rewritten { REWRITTEN } else { 0 };
     text.push(&odd.to_le_bytes());
     if odd == 0 {
         return;
+    }
+    if let Some(scheme) = uri.scheme_str() {
+        text.push(scheme.as_bytes());
     }
     for (place, name) in FORWARDED_FIELDS.iter().enumerate() {
         if odd & (1 << place) != 0 {

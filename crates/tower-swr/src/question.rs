@@ -76,10 +76,20 @@ impl Found {
 
 /// Looks the answer up for a request with `fields`: under the key that is written, and where that leads to variants,
 /// under the variant's, which is written behind it.
-#[inline]
 pub(crate) fn look(text: &mut KeyText, route: &Route, fields: &HeaderMap, now: Moment) -> Found {
-    let (engine, mode, primary) = (&route.shared.engine, route.mode(), text.len());
-    let index = match engine.look(&text.key(), mode, now) {
+    follow(route.look(text, now), text, route, fields, now)
+}
+
+/// Where a first look-up leads, the one of the key that is written.
+pub(crate) fn follow(
+    look: Look<Held>,
+    text: &mut KeyText,
+    route: &Route,
+    fields: &HeaderMap,
+    now: Moment,
+) -> Found {
+    let primary = text.len();
+    let index = match look {
         Look::Serve { entry, .. } if matches!(entry.value(), Held::Variants(_)) => entry,
         look => {
             return Found {
@@ -94,7 +104,7 @@ pub(crate) fn look(text: &mut KeyText, route: &Route, fields: &HeaderMap, now: M
         write_variant(text, &variants.names, fields);
     }
     Found {
-        look: engine.look(&text.key(), mode, now),
+        look: route.look(text, now),
         primary,
         index: Some(index),
         under: None,

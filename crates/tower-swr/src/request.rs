@@ -105,28 +105,78 @@ impl<'r> Noted<'r> {
         let mut noted = Self::default();
         for (name, value) in fields {
             let name = name.as_str();
-            // By the first letter: most fields are dismissed by it.
-            match name.as_bytes().first() {
-                Some(b'h') if name == "host" => {
-                    noted.has_many_hosts |= noted.host.replace(value).is_some();
-                }
-                Some(b'c') => match name {
-                    "cookie" => noted.has_cookie = true,
-                    "content-length" => noted.is_framed |= value != "0",
-                    "cache-control" => noted.has_control = true,
-                    _ => {}
-                },
-                Some(b'a') => noted.has_authorization |= name == "authorization",
-                Some(b'u') => noted.wants_upgrade |= name == "upgrade",
-                Some(b't') => noted.is_framed |= name == "transfer-encoding",
-                Some(b'p') => noted.has_control |= name == "pragma",
-                Some(b'r') => noted.is_conditional |= name == "range",
-                Some(b'i') => noted.is_conditional |= name.starts_with("if-"),
-                Some(b'x') => noted.forwarded |= forwarded_bit(name),
-                _ => {}
+            if may_be_noted(name) {
+                noted.note(name, value);
             }
         }
         noted
+    }
+
+    #[inline(never)]
+    fn note(&mut self, name: &str, value: &'r HeaderValue) {
+        match name {
+            "host" => self.has_many_hosts |= self.host.replace(value).is_some(),
+            "cookie" => self.has_cookie = true,
+            "authorization" => self.has_authorization = true,
+            "cache-control" | "pragma" => self.has_control = true,
+            "range" => self.is_conditional = true,
+            "upgrade" => self.wants_upgrade = true,
+            "transfer-encoding" => self.is_framed = true,
+            "content-length" => self.is_framed |= value != "0",
+            name if name.starts_with("if-") => self.is_conditional = true,
+            name => self.forwarded |= forwarded_bit(name),
+        }
+    }
+}
+
+/// Whether a field of such a first letter and length is among those that are noted: most are not, and cost no more.
+#[inline]
+fn may_be_noted(name: &str) -> bool {
+    /// For each length, a bit for each first letter.
+    static NOTED: [u32; 32] = {
+        let mut noted = [0; 32];
+        let mut place = 0;
+        while place < NAMES.len() {
+            let name = NAMES[place].as_bytes();
+            noted[name.len()] |= letter(name[0]);
+            place += 1;
+        }
+        noted
+    };
+    const NAMES: [&str; 25] = [
+        "host",
+        "cookie",
+        "authorization",
+        "cache-control",
+        "pragma",
+        "range",
+        "upgrade",
+        "transfer-encoding",
+        "content-length",
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "if-unmodified-since",
+        "if-range",
+        FORWARDED_HOST,
+        FORWARDED_PROTO,
+        FORWARDED_PREFIX,
+        FORWARDED_PORT,
+        FORWARDED_SCHEME,
+        FORWARDED_SSL,
+        FORWARDED_SERVER,
+        FORWARDED_PATH,
+        FORWARDED_URI,
+        X_HOST,
+        ORIGINAL_HOST,
+    ];
+    const fn letter(first: u8) -> u32 {
+        1 << (first % 32)
+    }
+    let name = name.as_bytes();
+    match (name.first(), NOTED.get(name.len())) {
+        (Some(first), Some(noted)) => noted & letter(*first) != 0,
+        _ => false,
     }
 }
 
@@ -156,6 +206,7 @@ pub(crate) fn is_personal(fields: &HeaderMap, settings: &Settings) -> bool {
 }
 
 /// Whether `request` may be answered from the cache: what its fields say if so, the reason if not.
+#[inline]
 pub(crate) fn admit<'r, B: Body>(
     request: &'r Request<B>,
     settings: &Settings,
@@ -280,4 +331,42 @@ pub(crate) fn cookies(fields: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])
             halves.next().unwrap_or_default().trim_ascii(),
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{CACHE_CONTROL, CONTENT_LENGTH, HOST, PRAGMA};
+
+    use super::*;
+
+    /// What is dismissed by its first letter and length must be none of these.
+    #[test]
+    fn every_field_that_says_something_to_the_cache_is_noted() {
+        let value = HeaderValue::from_static("x");
+        let noted = |name: &HeaderName, check: fn(&Noted<'_>) -> bool| {
+            let fields = HeaderMap::from_iter([(name.clone(), value.clone())]);
+            assert!(check(&Noted::of(&fields)), "{name}");
+        };
+        for (place, name) in FORWARDED_FIELDS.iter().enumerate() {
+            assert_eq!(forwarded_bit(name.as_str()), 1 << place, "{name}");
+            noted(name, |noted| noted.forwarded != 0);
+        }
+        for name in [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE] {
+            noted(&name, |noted| noted.is_conditional);
+        }
+        for name in [IF_UNMODIFIED_SINCE, IF_RANGE, RANGE] {
+            noted(&name, |noted| noted.is_conditional);
+        }
+        for name in [CACHE_CONTROL, PRAGMA] {
+            noted(&name, |noted| noted.has_control);
+        }
+        for name in [CONTENT_LENGTH, TRANSFER_ENCODING] {
+            noted(&name, |noted| noted.is_framed);
+        }
+        noted(&HOST, |noted| noted.host.is_some());
+        noted(&COOKIE, |noted| noted.has_cookie);
+        noted(&AUTHORIZATION, |noted| noted.has_authorization);
+        noted(&UPGRADE, |noted| noted.wants_upgrade);
+        noted(&FORWARDED, |noted| noted.forwarded == 0);
+    }
 }

@@ -15,7 +15,7 @@ use crate::question::{Asked, Question};
 use crate::request::Bypass;
 use crate::response::{Held, Partial, StoredResponse};
 use crate::route::Route;
-use crate::select::{select, under_conditions, without_body};
+use crate::select::{selected, under_conditions};
 use crate::stats::Verb;
 
 /// How a request was answered that the cache took part in.
@@ -90,6 +90,7 @@ impl Route {
 
     /// An answer from the store, of `age`. `fallback` says why it is served although it is not fresh, where that is
     /// not stale-while-revalidate.
+    #[inline]
     pub(crate) fn kept<B>(
         &self,
         asked: &Asked,
@@ -99,9 +100,12 @@ impl Route {
         fallback: Option<StaleReason>,
         took: Duration,
     ) -> Response<CacheBody<B>> {
-        let fresh = entry.lifetime().fresh();
+        let fresh = entry.fresh_for();
         let ttl = whole_seconds(fresh).saturating_sub(whole_seconds(age));
         let is_fresh = age < fresh;
+        if is_fresh && fallback.is_none() && took.is_zero() {
+            return self.hit(asked, stored, age, ttl);
+        }
         let status = CacheStatus {
             hit: fallback.is_none(),
             fwd: fallback.map(|_| "stale"),
@@ -129,6 +133,23 @@ impl Route {
         }
     }
 
+    /// A fresh answer that was there at once: what nearly all requests get.
+    #[inline]
+    fn hit<B>(
+        &self,
+        asked: &Asked,
+        stored: &StoredResponse,
+        age: Duration,
+        ttl: i64,
+    ) -> Response<CacheBody<B>> {
+        self.scope.counters.count(Verb::Hit);
+        let head = &stored.head;
+        let mut response = Response::new(CacheBody::stored(stored.body.clone()));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = head.fields_of_hit(age, ttl, self.shared.status);
+        selected(response, stored, asked)
+    }
+
     /// A whole answer, however it came.
     fn stored<B>(
         &self,
@@ -138,32 +159,9 @@ impl Route {
         took: Duration,
         handling: Handling,
     ) -> Response<CacheBody<B>> {
-        if asked.head_only || asked.conditions.is_some() {
-            return self.selected(asked, stored, age, took, handling);
-        }
-        let body = CacheBody::stored(stored.body.clone());
-        self.assemble(&stored.head, body, age, took, handling)
-    }
-
-    /// What the request wants of a whole answer.
-    fn selected<B>(
-        &self,
-        asked: &Asked,
-        stored: &StoredResponse,
-        age: Duration,
-        took: Duration,
-        handling: Handling,
-    ) -> Response<CacheBody<B>> {
         let body = CacheBody::stored(stored.body.clone());
         let response = self.assemble(&stored.head, body, age, took, handling);
-        let response = match &asked.conditions {
-            Some(conditions) => select(response, stored, conditions, asked.head_only),
-            None => response,
-        };
-        match asked.head_only {
-            true => without_body(response, stored.body.len()),
-            false => response,
-        }
+        selected(response, stored, asked)
     }
 
     /// An answer whose body is still on its way.
@@ -301,6 +299,7 @@ impl Route {
 }
 
 /// Up to what RFC 9111 section 1.2.2 lets anybody count to; longer numbers would end structured fields' integers.
+#[inline]
 fn whole_seconds(span: Duration) -> i64 {
     i64::try_from(span.as_secs()).map_or(1 << 31, |seconds| seconds.min(1 << 31))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use http::HeaderName;
-use tower_swr_core::{FarCodec, Fill, FlightPolicy, KeyRef, KeyText, Mode, Refresh};
+use tower_swr_core::{FarCodec, Fill, FlightPolicy, KeyRef, KeyText, Look, Mode, Moment, Refresh};
 
 use crate::cache::{HttpCache, Shared};
 use crate::far::HeldCodec;
@@ -88,7 +88,14 @@ impl Route {
         asked.head_only && !self.scope.settings().head_as_get
     }
 
+    /// What is kept under the key that is written.
+    #[inline]
+    pub(crate) fn look(&self, text: &KeyText, now: Moment) -> Look<Held> {
+        self.shared.engine.look(&text.key(), self.mode(), now)
+    }
+
     /// How the route is switched now.
+    #[inline]
     pub(crate) fn mode(&self) -> Mode {
         match self.scope.mode.load(Ordering::Relaxed) {
             INHERITED => self.shared.engine.mode(),
@@ -166,6 +173,7 @@ impl Scope {
     }
 }
 
+#[inline]
 fn mode_of(bits: u8) -> Mode {
     match bits {
         bits if bits == Mode::ServeStale as u8 => Mode::ServeStale,

@@ -9,11 +9,32 @@ use http::{Response, StatusCode};
 use crate::body::CacheBody;
 use crate::conditions::{Conditions, Outcome};
 use crate::policy::has_content;
+use crate::question::Asked;
 use crate::ranges::{self, Ranges};
 use crate::response::StoredResponse;
 
+/// What the request wants of a whole answer, which most want as it is.
+#[inline]
+pub(crate) fn selected<B>(
+    response: Response<CacheBody<B>>,
+    stored: &StoredResponse,
+    asked: &Asked,
+) -> Response<CacheBody<B>> {
+    if !asked.head_only && asked.conditions.is_none() {
+        return response;
+    }
+    let response = match &asked.conditions {
+        Some(conditions) => select(response, stored, conditions, asked.head_only),
+        None => response,
+    };
+    match asked.head_only {
+        true => without_body(response, stored.body.len()),
+        false => response,
+    }
+}
+
 /// The answer that `conditions` select of a whole one (RFC 9110 section 13.2.2).
-pub(crate) fn select<B>(
+fn select<B>(
     mut response: Response<CacheBody<B>>,
     stored: &StoredResponse,
     conditions: &Conditions,
@@ -114,10 +135,7 @@ fn states_lifetime(name: &HeaderName) -> bool {
 }
 
 /// The fields alone, with the `length` that the body has.
-pub(crate) fn without_body<B>(
-    mut response: Response<CacheBody<B>>,
-    length: usize,
-) -> Response<CacheBody<B>> {
+fn without_body<B>(mut response: Response<CacheBody<B>>, length: usize) -> Response<CacheBody<B>> {
     let has_content = has_content(response.status());
     let fields = response.headers_mut();
     if has_content && !fields.contains_key(CONTENT_LENGTH) {

@@ -83,7 +83,41 @@ where
             Ok(asked) => asked,
             Err(reason) => return self.bypass(request, reason),
         };
-        let mut found = question::look(&mut text, &self.route, request.headers(), asked.began);
+        let look = self.route.look(&text, asked.began);
+        if let Look::Serve {
+            entry,
+            age,
+            refresh: false,
+        } = &look
+            && let Held::Response(stored) = entry.value()
+            && asked.control.is_none()
+        {
+            let response = (self.route).kept(&asked, entry, stored, *age, None, Duration::ZERO);
+            return ResponseFuture::ready(response);
+        }
+        self.look_further(request, text, asked, look)
+    }
+}
+
+impl<S> CacheService<S> {
+    /// Answers a request for which the first look-up found no fresh answer.
+    fn look_further<A, B>(
+        &self,
+        request: Request<A>,
+        mut text: KeyText,
+        asked: Asked,
+        look: Look<Held>,
+    ) -> ResponseFuture<B, S::Error>
+    where
+        S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError> + Send + 'static,
+        A: Body + Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (fields, now) = (request.headers(), asked.began);
+        let mut found = question::follow(look, &mut text, &self.route, fields, now);
         if found.is_nothing()
             && let Some(there) = no_vary_search::look(&self.route, &request, asked.began)
         {
@@ -113,10 +147,9 @@ where
         let exchange = Exchange::new(&self.route, &self.inner, request, question);
         ResponseFuture::pending(Box::pin(exchange.answer(look)))
     }
-}
 
-impl<S> CacheService<S> {
     /// Writes the key of `request` into `text`, or says why the cache is not asked.
+    #[inline]
     fn admit<A: Body>(&self, request: &Request<A>, text: &mut KeyText) -> Result<Asked, Bypass> {
         if self.route.mode() == Mode::Off {
             return Err(Bypass::Off);

@@ -39,6 +39,7 @@ pub(crate) struct Counters {
 struct Stripe([AtomicU64; VERBS]);
 
 impl Counters {
+    #[inline]
     pub(crate) fn count(&self, verb: Verb) {
         self.stripes[stripe()].0[verb as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -83,6 +84,7 @@ impl Counters {
     }
 }
 
+#[inline]
 fn stripe() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {

@@ -149,6 +149,7 @@ impl<V> MemoryStore<V> {
         }
     }
 
+    #[inline]
     pub(crate) fn get(&self, key: &KeyRef<'_>) -> Option<Slot<V>> {
         self.slots.get(key)
     }

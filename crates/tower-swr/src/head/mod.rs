@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, DATE, ETAG, HeaderName, HeaderValue, VARY};
+use http::header::{
+    AGE, CACHE_CONTROL, CONTENT_LENGTH, DATE, ETAG, HeaderName, HeaderValue, VARY, ValuesMut,
+};
 use http::{HeaderMap, StatusCode};
 use tower_swr_core::{Lifetime, Moment};
 
@@ -114,23 +116,35 @@ impl Head {
         }
     }
 
+    /// The fields of a fresh answer that was there at once, `age` old and fresh for `ttl` seconds more: two values differ from
+    /// what is kept.
+    pub(crate) fn fields_of_hit(
+        &self,
+        age: Duration,
+        ttl: i64,
+        table: &CacheStatusTable,
+    ) -> HeaderMap {
+        let mut fields = self.fields.clone();
+        let mut places = fields.values_mut();
+        write(&mut places, fields::seconds(age));
+        if self.cache_status {
+            write(&mut places, self.behind_upstream(table.hit(ttl)));
+        }
+        fields
+    }
+
     /// The fields of one answer.
     pub(crate) fn fields(&self, marks: &Marks, table: &CacheStatusTable) -> HeaderMap {
         let mut fields = self.fields.clone();
         let mut places = fields.values_mut();
-        let mut write = |value: HeaderValue| {
-            if let Some(place) = places.next() {
-                *place = value;
-            }
-        };
-        write(fields::seconds(marks.age));
+        write(&mut places, fields::seconds(marks.age));
         if self.cache_status {
-            write(self.status_value(&marks.status, table));
+            let ours = status_value(&marks.status, table);
+            write(&mut places, self.behind_upstream(ours));
         }
-        let as_it_is = marks.verb == Verb::Hit && marks.took.is_zero();
-        if self.x_cache && !as_it_is {
-            write(fields::x_cache(marks.verb));
-            write(fields::millis(marks.took));
+        if self.x_cache {
+            write(&mut places, fields::x_cache(marks.verb));
+            write(&mut places, fields::millis(marks.took));
         }
         fields
     }
@@ -186,28 +200,39 @@ impl Head {
         self.weight
     }
 
-    fn status_value(&self, status: &CacheStatus, table: &CacheStatusTable) -> HeaderValue {
-        let ours = match *status {
-            CacheStatus {
-                hit: true,
-                ttl: Some(ttl),
-                detail: None,
-                ..
-            } => table.hit(ttl),
-            CacheStatus {
-                collapsed: true,
-                fwd: Some(fwd),
-                fwd_status: None,
-                ttl: None,
-                detail: None,
-                ..
-            } => table.collapsed(fwd),
-            _ => table.value(status),
-        };
+    /// Our `Cache-Status` behind those of caches nearer to the origin.
+    fn behind_upstream(&self, ours: HeaderValue) -> HeaderValue {
         match &self.upstream_status {
             None => ours,
             Some(theirs) => fields::joined_status(theirs, &ours),
         }
+    }
+}
+
+/// Puts `value` in the next of the places that a head begins with.
+fn write(places: &mut ValuesMut<'_, HeaderValue>, value: HeaderValue) {
+    if let Some(place) = places.next() {
+        *place = value;
+    }
+}
+
+fn status_value(status: &CacheStatus, table: &CacheStatusTable) -> HeaderValue {
+    match *status {
+        CacheStatus {
+            hit: true,
+            ttl: Some(ttl),
+            detail: None,
+            ..
+        } => table.hit(ttl),
+        CacheStatus {
+            collapsed: true,
+            fwd: Some(fwd),
+            fwd_status: None,
+            ttl: None,
+            detail: None,
+            ..
+        } => table.collapsed(fwd),
+        _ => table.value(status),
     }
 }
 
