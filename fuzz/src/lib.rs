@@ -7,7 +7,9 @@
 mod check;
 mod input;
 mod play;
+mod work;
 
 pub use check::{check, is_one_clients};
 pub use input::{Input, lines};
 pub use play::{Answer, BODY, Layers, play};
+pub use work::{job_of, left, work_off};

@@ -228,12 +228,19 @@ impl Stamps {
         self.len() > MAX_STAMPS.max(2 * self.spared)
     }
 
-    /// A stamp goes only where a floor says what it said.
+    /// A stamp goes only where a floor says what it said. A soft one is asked for what is found on the far side, too, which
+    /// no floor of this process turns away: all that is there from before counts as stale.
     fn raise_floor(&mut self, floor: Epoch) {
         self.floor = self.floor.max(floor);
-        let floor = self.floor;
+        let (floor, soft_floor) = (self.floor, &mut self.soft_floor);
         self.of.retain(|_, stamp| *stamp > floor);
-        self.soft.retain(|_, softly| softly.epoch > floor);
+        self.soft.retain(|_, softly| {
+            let stays = softly.epoch > floor;
+            if !stays {
+                *soft_floor = newer(*soft_floor, *softly);
+            }
+            stays
+        });
     }
 
     fn newest(&self, subjects: &[Subject]) -> Epoch {
@@ -398,6 +405,22 @@ mod tests {
         assert!(matches!(standing(&log), Standing::Stale { .. }));
         log.invalidate(subject("a"));
         assert_eq!(standing(&log), Standing::Gone);
+    }
+
+    #[test]
+    fn what_a_sweep_takes_of_soft_stamps_the_floor_says() {
+        let log = Invalidations::default();
+        let at = |seconds| Moment::ORIGIN.after(Duration::from_secs(seconds));
+        for (name, seconds) in [("a", 5), ("b", 7)] {
+            log.invalidate_softly(subject(name), at(seconds));
+        }
+        let born = log.epoch();
+        log.invalidate_softly(subject("c"), at(9));
+        log.forget(log.epoch(), Some(born));
+        assert_eq!(log.read().soft.len(), 1);
+        for (name, seconds) in [("a", 7), ("b", 7), ("other", 7), ("c", 9)] {
+            assert_eq!(log.softened(&[subject(name)]), Some(at(seconds)), "{name}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::{AGE, AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body;
-use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime, Mode, Tags};
+use tower_swr_core::{Entry, Freshness, Keep, Key, Lifetime, Look, Mode, Tags};
 
 use crate::key;
 use crate::policy::{self, Judgement, PassReason, VaryNames, Verdict};
@@ -87,7 +87,11 @@ impl Sharing {
             return Err(PassReason::TooLarge);
         }
         let variant = self.variant(&names)?;
-        let (keep, tags) = match tags::of(response, self.host.as_deref(), self.path_tag()) {
+        let (keep, tags) = match tags::of(
+            response,
+            self.host.as_deref(),
+            self.path_tag(response.headers()),
+        ) {
             Ok(tags) => (keep, tags),
             // What cannot be found by all of its tags is not kept.
             Err(TooMany) => (keep.unkept(), Tags::default()),
@@ -149,14 +153,24 @@ impl Sharing {
         policy::initial_age(fields).saturating_add(on_its_way)
     }
 
+    /// Whether an answer of that `status` would take the place of a better one that may still be served: of what the call was
+    /// to renew, or of what is kept by now where this one belongs.
     pub(crate) fn would_replace_a_good_copy(&self, status: StatusCode) -> bool {
+        if !policy::is_failure(status) {
+            return false;
+        }
         let now = self.route.shared.engine.now();
         let is_good = |old: &Arc<Entry<Held>>| {
             let age = old.age(now);
             old.lifetime().freshness(age) != Freshness::Expired
                 || old.lifetime().usable_on_error(age)
         };
-        status.is_server_error() && self.old.as_ref().is_some_and(is_good)
+        let there = match self.question.look_there(&self.route, &self.fields, now) {
+            Look::Serve { entry, .. } => Some(entry),
+            Look::Fetch { old, .. } => old,
+            Look::Uncacheable => None,
+        };
+        self.old.iter().chain(&there).any(is_good)
     }
 }
 

@@ -427,7 +427,8 @@ impl CacheLayer {
     ///
     /// A handler's first answer tells of its path: from then on, requests for equivalent URIs wait for one call and share one
     /// answer. Newer answers' word counts; after one that is kept without the field nothing more is shared until another has
-    /// it. As the handler sees all of the query of the one request that becomes the call, it must put nothing into its answer
+    /// it. A scope knows sixteen such fields at a time; a further one takes the place of that which was not used for
+    /// longest, whose answers are then not found any more. As the handler sees all of the query of the one request that becomes the call, it must put nothing into its answer
     /// that the field says makes no difference. A field that cannot be read, `params` without a list among them, says nothing.
     ///
     /// A purge, or a change by an unsafe method, of any of these URIs is one of the answer that they share. Where the cache
@@ -512,7 +513,8 @@ impl CacheLayer {
     /// Does what requests ask for in `Cache-Control` (RFC 9111 section 5.2.1): `no-cache`, `max-age` and `min-fresh` ask
     /// the origin where what is kept is not good enough, `max-stale` takes what is not fresh, `only-if-cached` gets 504
     /// where nothing is kept, and nothing is stored of `no-store`. Requests that ask the origin at the same time still
-    /// share its answer.
+    /// share its answer. What is asked under `If-Match` or `If-Unmodified-Since` is confirmed by the origin, too, before it
+    /// is judged (section 4.3.2); otherwise, as a part of the origin, the layer judges by what is kept.
     ///
     /// Off by default, as the RFC allows: ten thousand clients that send `no-cache` are a stampede that they ask for.
     ///

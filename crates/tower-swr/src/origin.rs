@@ -11,7 +11,7 @@ use tower_swr_core::{Entry, Fetched, Key};
 
 use crate::body::BoxError;
 use crate::key;
-use crate::policy::PassReason;
+use crate::policy::{self, PassReason};
 use crate::question::Question;
 use crate::response::{Held, Partial};
 use crate::revalidation;
@@ -86,14 +86,15 @@ where
             // coalescing off. Nor is an error that one user was shown a reason for all others to call a failing origin.
             Err(reason)
                 if sharing.would_replace_a_good_copy(response.status())
-                    || (reason == PassReason::NotFresh && response.status().is_server_error()) =>
+                    || (reason == PassReason::NotFresh
+                        && policy::is_failure(response.status())) =>
             {
                 send(own, Own::Response(response, reason));
                 failed("the service answered with a 5xx")
             }
             Err(reason) => {
                 tracing::debug!(reason = reason.token(), "not to be shared");
-                let is_remembered = reason.remembered() && !response.status().is_server_error();
+                let is_remembered = reason.remembered() && !policy::is_failure(response.status());
                 let remember = is_remembered.then(|| sharing.remember(response.headers()));
                 send(own, Own::Response(response, reason));
                 Fetched::Pass { remember }

@@ -121,7 +121,7 @@ impl Scope {
             max_body: settings.max_body.unwrap_or(largest_body),
             settled,
             settings,
-            searches: Searches::default(),
+            searches: Searches::new(is_far),
             is_far,
             counters: Counters::default(),
             mode: AtomicU8::new(INHERITED),

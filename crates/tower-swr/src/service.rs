@@ -157,10 +157,11 @@ impl<S> CacheService<S> {
         let settings = self.route.scope.settings();
         let noted = request::admit(request, settings)?;
         key::write(text, request, &noted, settings, None)?;
-        let control = match noted.has_control && settings.client_directives {
-            true => Some(RequestControl::parse(request.headers())),
-            false => None,
-        };
+        let control =
+            match (noted.has_control || noted.is_conditional) && settings.client_directives {
+                true => Some(RequestControl::parse(request.headers())),
+                false => None,
+            };
         let conditions = || Arc::new(Conditions::of(request.headers()));
         Ok(Asked {
             head_only: request.method() == Method::HEAD,
@@ -189,7 +190,13 @@ impl<S> CacheService<S> {
         }
         let mut text = self.route.scope.key.clone();
         key::write(&mut text, request, &noted, settings, None).ok()?;
-        let found = question::look(&mut text, &self.route, request.headers(), asked.began);
+        let mut found = question::look(&mut text, &self.route, request.headers(), asked.began);
+        if found.is_nothing()
+            && let Some((_, there)) =
+                no_vary_search::look_as(&self.route, request, &noted, asked.began)
+        {
+            found = there;
+        }
         let Look::Serve {
             entry,
             age,

@@ -71,7 +71,12 @@ impl OriginClient {
                 answer => answer,
             }
         };
-        let answer = async { answer.await.map_err(|error| failure(&error)) };
+        let answer = async {
+            answer.await.map_err(|error| match progress.is_broken() {
+                true => Failure::RequestBroken,
+                false => failure(&error),
+            })
+        };
         progress.patiently(self.timeout, answer).await
     }
 

@@ -23,6 +23,7 @@ mod origin_address;
 mod problem;
 mod progress;
 mod proxy;
+mod redis_url;
 mod seat;
 mod server;
 mod settings;

@@ -37,6 +37,8 @@ pub(crate) enum Failure {
     TimedOut,
     /// The client took too long to send the rest of its request.
     RequestStalled,
+    /// The client's request ended early, or in what is no HTTP.
+    RequestBroken,
     /// It changed the protocol though nobody had asked it to.
     UnaskedUpgrade,
 }
@@ -108,6 +110,10 @@ impl Failure {
             Self::RequestStalled => (
                 StatusCode::REQUEST_TIMEOUT,
                 "The rest of the request did not come in time.",
+            ),
+            Self::RequestBroken => (
+                StatusCode::BAD_REQUEST,
+                "The body of the request breaks off, or is not framed as HTTP has it.",
             ),
             Self::UnaskedUpgrade => (
                 StatusCode::BAD_GATEWAY,

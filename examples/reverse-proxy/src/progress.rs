@@ -20,6 +20,8 @@ pub(crate) struct Progress(Arc<Mutex<State>>);
 struct State {
     moved: Instant,
     waits_for_client: bool,
+    /// The client's body broke off, or was none.
+    is_broken: bool,
 }
 
 impl Progress {
@@ -27,6 +29,7 @@ impl Progress {
         Self(Arc::new(Mutex::new(State {
             moved: now(),
             waits_for_client: false,
+            is_broken: false,
         })))
     }
 
@@ -60,6 +63,16 @@ impl Progress {
     /// Notes that something moves.
     pub(crate) fn note_movement(&self) {
         self.note(false);
+    }
+
+    /// Whether it is the client's fault that the request did not get through.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.state().is_broken
+    }
+
+    fn note_break(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.is_broken = true;
     }
 
     fn note(&self, waits_for_client: bool) {
@@ -101,6 +114,9 @@ impl Body for Upload {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         self.progress.note(polled.is_pending());
+        if let Poll::Ready(Some(Err(_))) = &polled {
+            self.progress.note_break();
+        }
         polled
     }
 

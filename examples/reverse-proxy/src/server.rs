@@ -39,6 +39,13 @@ pub async fn serve(
              where it matters does not need it"
         );
     }
+    let largest = settings.largest_kept();
+    if largest < settings.largest {
+        tracing::warn!(
+            largest,
+            "--largest: answers of more bytes than an eighth of --memory are not kept"
+        );
+    }
     Proxy::new(&settings).serve(listener, stop).await;
     Ok(())
 }

@@ -9,6 +9,7 @@ use tower_swr_redis::Redis;
 use tracing_subscriber::EnvFilter;
 
 use crate::origin_address::OriginAddress;
+use crate::redis_url::RedisUrl;
 use crate::via::is_pseudonym;
 
 /// A caching reverse proxy in front of one origin.
@@ -87,9 +88,11 @@ pub struct Settings {
     #[arg(long, env = "REVERSE_PROXY_NAME", value_name = "NAME", default_value = "tower-swr", value_parser = name)]
     pub name: String,
 
-    /// A Redis or Valkey server, to share answers with the other proxies that name it: `redis://[user:password@]host[:port]`.
+    /// A Redis or Valkey server, to share answers with the other proxies that name it:
+    /// `redis://[user:password@]host[:port][/database]`. Built with the features `tls`, `cluster` and `sentinel`, the proxy
+    /// takes `rediss://`, `redis-cluster://` and `redis-sentinel://`, too.
     // The value may hold a password, which --help must not print.
-    #[arg(long, env = "REVERSE_PROXY_REDIS", hide_env_values = true, value_name = "URL", value_parser = redis)]
+    #[arg(long, env = "REVERSE_PROXY_REDIS", hide_env_values = true, value_name = "URL", value_parser = RedisUrl)]
     pub redis: Option<Redis>,
 
     /// What to log, as tracing-subscriber's filter directives; a line per request is `reverse_proxy::access=info`.
@@ -111,14 +114,13 @@ impl Settings {
     /// The store of the cache.
     #[must_use]
     pub fn store(&self) -> MemorySettings {
-        let largest = self.largest.clamp(1, self.memory / 8);
-        MemorySettings::new(self.memory).with_largest_entry(largest)
+        MemorySettings::new(self.memory).with_largest_entry(self.largest_kept())
     }
-}
 
-/// A URL that is none is told at once; whether a server is there is found out while the proxy runs.
-fn redis(text: &str) -> Result<Redis, String> {
-    Redis::connect(text).map_err(|error| error.to_string())
+    /// The largest answer that is kept, in bytes: what was asked for, as far as the memory allows.
+    pub(crate) fn largest_kept(&self) -> usize {
+        self.largest.clamp(1, self.memory / 8)
+    }
 }
 
 /// Names are resolved too, since everybody writes `localhost:8080` sooner or later.

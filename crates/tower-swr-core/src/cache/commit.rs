@@ -107,11 +107,12 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         let Some(beside) = beside else { return };
         let (key, slot) = self.leading(beside);
         let invalidations = &self.cache.shared.invalidations;
+        let place = key.clone();
         self.cache.shared.near.insert_if(key, slot, |there| {
             let is_kept = |there: &Slot<V>| {
                 matches!(there, Slot::Kept(_)) && there.admitted_by(invalidations)
             };
-            self.is_current(&Tags::default()) && !there.is_some_and(is_kept)
+            self.is_current(&place, &Tags::default()) && !there.is_some_and(is_kept)
         });
     }
 
@@ -160,10 +161,11 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// Keeps `slot`, of an answer that was `answered` then, unless a purge or a newer answer has overtaken it.
     /// What is kept here is what the far side is to have.
     pub(super) fn store(&mut self, key: Key, slot: Slot<V>, answered: Moment) -> Fate {
-        let tags = slot.tags().clone();
+        let (place, tags) = (key.clone(), slot.tags().clone());
         let outgoing = (self.far_version().is_some()).then(|| (key.clone(), slot.clone()));
         let stored = self.cache.shared.near.insert_if(key, slot, |there| {
-            self.is_current(&tags) && there.is_none_or(|there| there.stored_at() <= answered)
+            self.is_current(&place, &tags)
+                && there.is_none_or(|there| there.stored_at() <= answered)
         });
         if stored {
             if let Some(beyond) = &mut self.beyond {
@@ -186,7 +188,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         let near = &self.cache.shared.near;
         let place = key.unwrap_or(self.key());
         near.remove_if(&place.borrowed(), |there| {
-            self.is_current(&Tags::default()) && there.stored_at() <= answered
+            self.is_current(place, &Tags::default()) && there.stored_at() <= answered
         });
         if key.is_some() {
             self.remove_renewed();
@@ -207,12 +209,17 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         }
     }
 
-    /// Whether nothing that concerns the key or the `tags` was invalidated since the flight began. A writer that comes late must
-    /// neither bring a purged value back nor take a newer one away: asked under the lock of what it is about to change.
-    fn is_current(&self, tags: &Tags) -> bool {
+    /// Whether nothing that concerns the key, the `place` to be written or the `tags` was invalidated since the flight began.
+    /// A writer that comes late must neither bring a purged value back nor take a newer one away: asked under the lock of
+    /// what it is about to change.
+    fn is_current(&self, place: &Key, tags: &Tags) -> bool {
         let invalidations = &self.cache.shared.invalidations;
-        invalidations
-            .newest(|| self.key().borrowed().subjects())
+        let newest_of = |key: &Key| invalidations.newest(|| key.borrowed().subjects());
+        // Variants are concerned by what their primary key is.
+        let is_elsewhere = place.borrowed().primary() != self.key().borrowed().primary();
+        let of_place = is_elsewhere.then(|| newest_of(place));
+        newest_of(self.key())
+            .max(of_place.unwrap_or_default())
             .max(invalidations.newest(|| tags.as_slice()))
             <= self.born
     }

@@ -120,7 +120,7 @@ where
         let answered = in_time(&route, limit, route.call(service, request)).await;
         let reason = match &answered {
             None => Some(StaleReason::SoftTimeout),
-            Some(Ok(response)) if !response.status().is_server_error() => None,
+            Some(Ok(response)) if !policy::is_failure(response.status()) => None,
             Some(_) => Some(StaleReason::Error),
         };
         if let (Some(reason), Some(old)) = (reason, old) {

@@ -15,6 +15,7 @@ use super::{Exchange, MAX_HOPS, fits};
 use crate::body::BoxError;
 use crate::order::{Fulfilled, Order};
 use crate::origin::Own;
+use crate::policy;
 use crate::question::Question;
 use crate::response::{Held, Partial};
 use crate::route::Route;
@@ -134,7 +135,7 @@ impl Ending {
             // It may not be shared; an error says nothing of that.
             Outcome::Pass => !matches!(
                 own.try_recv(),
-                Ok(Own::Response(response, _)) if response.status().is_server_error()
+                Ok(Own::Response(response, _)) if policy::is_failure(response.status())
             ),
             _ => false,
         };

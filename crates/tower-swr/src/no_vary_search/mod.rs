@@ -7,7 +7,8 @@
 //!
 //! Which variations the answers of a path had last is remembered per scope, in [`Searches`]. That memory is a hint: it says
 //! where to look, and where to fly, once the URI's own key has nothing. What is found there has the variation that its key
-//! was made by, so it covers whoever finds it, whatever has been forgotten or learned meanwhile.
+//! was made by, so it covers whoever finds it, whatever has been forgotten or learned meanwhile. A variation that was forgotten
+//! and is learned again makes other keys than before: no purge named what was kept under it meanwhile.
 //!
 //! All of it is compiled whatever the features are, so that no build goes unseen; [`IS_ON`] says whether it is used.
 
@@ -15,7 +16,7 @@ mod modulo;
 mod searches;
 mod variation;
 
-pub(crate) use modulo::{CallHead, any_of_path, equivalents, heed, look, sent};
+pub(crate) use modulo::{CallHead, any_of_path, equivalents, heed, look, look_as, sent};
 pub(crate) use searches::Searches;
 pub(crate) use variation::Variation;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
+use http::{HeaderMap, Request, Response, Uri};
 use http_body::Body;
 use http_body_util::Empty;
 use tower_swr_core::{Digest, Keep, KeyText, Moment, Subject};
@@ -27,6 +27,16 @@ pub(crate) fn look<A>(
     request: &Request<A>,
     now: Moment,
 ) -> Option<(KeyText, Found)> {
+    look_as(route, request, &Noted::of(request.headers()), now)
+}
+
+/// The same for a request of whose fields that is `noted`.
+pub(crate) fn look_as<A>(
+    route: &Route,
+    request: &Request<A>,
+    noted: &Noted<'_>,
+    now: Moment,
+) -> Option<(KeyText, Found)> {
     let scope = &route.scope;
     if !scope.settings().heeds_no_vary_search() {
         return None;
@@ -34,7 +44,7 @@ pub(crate) fn look<A>(
     let mut newest = None;
     let (ways, is_current) = scope.searches.ways(&path(request));
     for way in ways {
-        let Some(mut text) = sent(route, request, Some(&way)) else {
+        let Some(mut text) = written(route, request, noted, Some(&way)) else {
             continue;
         };
         let found = question::look(&mut text, route, request.headers(), now).by(Some(way));
@@ -65,9 +75,18 @@ pub(crate) fn sent<A>(
     request: &Request<A>,
     under: Option<&Variation>,
 ) -> Option<KeyText> {
-    let (scope, noted) = (&route.scope, Noted::of(request.headers()));
+    written(route, request, &Noted::of(request.headers()), under)
+}
+
+fn written<A>(
+    route: &Route,
+    request: &Request<A>,
+    noted: &Noted<'_>,
+    under: Option<&Variation>,
+) -> Option<KeyText> {
+    let scope = &route.scope;
     let mut text = scope.key.clone();
-    key::write(&mut text, request, &noted, scope.settings(), under).ok()?;
+    key::write(&mut text, request, noted, scope.settings(), under).ok()?;
     Some(text)
 }
 
@@ -153,11 +172,15 @@ impl Sharing {
         self.gate(response).inspect_err(|_| self.question = before)
     }
 
-    /// What the answer is tagged with where a purge cannot name all keys that it may be kept under.
-    pub(crate) fn path_tag(&self) -> Option<Subject> {
-        let (call, _) = (self.question.call.as_ref()).zip(self.question.under.as_ref())?;
+    /// What an answer with `fields` is tagged with where a purge cannot name all keys that it may be kept under: it says that it
+    /// is for other URIs, too, whose key it is kept under or its own.
+    pub(crate) fn path_tag(&self, fields: &HeaderMap) -> Option<Subject> {
+        let call = self.question.call.as_ref()?;
+        if !self.route.is_far() || Variation::of(fields).is_none() {
+            return None;
+        }
         let uri = key::sent_uri(&call.request);
-        (self.route.is_far()).then(|| any_of_path(self.route.scope.name, uri.path()))
+        Some(any_of_path(self.route.scope.name, uri.path()))
     }
 }
 

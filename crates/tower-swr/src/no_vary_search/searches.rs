@@ -1,6 +1,7 @@
 //! Which variations the answers of a scope have had.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use smallvec::SmallVec;
@@ -8,21 +9,28 @@ use tower_swr_core::Digest;
 
 use super::Variation;
 
-/// The variations of one scope: all that any answer of it was kept under, and for each path those that were last.
+/// The variations of one scope: those that its answers are kept under, and for each path those that were last.
 ///
-/// What is known of a path is forgotten when there are too many paths. That a variation exists is not: a purge names what is
-/// kept under each of them, and one that it does not know of would survive it.
+/// What is known of a path is forgotten when there are too many paths, and a variation when there are too many of those: a
+/// purge names what is kept under each that is known, and under one that is not, nothing is found.
 #[derive(Debug, Default)]
 pub(crate) struct Searches {
+    /// What is kept under a variation has the same key in all processes, whatever each has forgotten: there, purges name
+    /// paths, not variations.
+    is_far: bool,
     state: RwLock<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     known: Vec<Known>,
+    /// How many variations were forgotten.
+    round: u64,
+    /// How often any variation was used.
+    uses: AtomicU64,
     /// How many purges by URI there were.
     purges: u64,
-    /// What was learned lately, and what was learned before that: see [`State::place`].
+    /// What was learned lately, and what was learned before that: see [`State::put`].
     young: HashMap<Digest, Ways>,
     old: HashMap<Digest, Ways>,
 }
@@ -30,15 +38,26 @@ struct State {
 #[derive(Debug)]
 struct Known {
     variation: Arc<Variation>,
+    /// The round in which it was learned.
+    round: u64,
+    /// When an answer had it last, or was looked for by it: see [`State::uses`].
+    used: AtomicU64,
     /// How many purges did not know of it.
     since: u64,
+}
+
+/// Where a variation is among the known, and the round in which it came there: later it may be another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    index: u8,
+    round: u64,
 }
 
 /// What is known of a path.
 #[derive(Clone, Debug)]
 struct Ways {
-    /// Places among the known, that of the newest answer first.
-    places: SmallVec<[u8; MOST_WAYS]>,
+    /// The variation of the newest answer first.
+    places: SmallVec<[Place; MOST_WAYS]>,
     /// The newest answer had one. Otherwise what is kept is still found by these, as it covers whoever finds it, but nothing
     /// is called for by them.
     is_current: bool,
@@ -54,15 +73,21 @@ const MOST_WAYS: usize = 4;
 const MOST_PATHS: usize = 4096;
 
 impl Searches {
+    pub(crate) fn new(is_far: bool) -> Self {
+        Self {
+            is_far,
+            ..Self::default()
+        }
+    }
+
     /// What the answers of `path` said last, that of the newest first; and whether the very last one said so.
     pub(crate) fn ways(&self, path: &Digest) -> (SmallVec<[Arc<Variation>; MOST_WAYS]>, bool) {
         let state = self.read();
         let Some(ways) = state.ways(path) else {
             return (SmallVec::new(), false);
         };
-        let places = ways.places.iter();
-        let known = places.filter_map(|place| state.known.get(usize::from(*place)));
-        let found = known.map(|known| Arc::clone(&known.variation)).collect();
+        let known = (ways.places.iter()).filter_map(|place| state.known(*place));
+        let found = known.map(|known| state.used(known)).collect();
         let (is_current, is_old) = (ways.is_current, !state.young.contains_key(path));
         drop(state);
         if is_old {
@@ -73,8 +98,8 @@ impl Searches {
     }
 
     /// An answer of `path` `said` that, whose call began after so many `purges`: what it may be kept under. Nothing where
-    /// that is the URI's own key: it says nothing, there are too many already, or something was purged during the call by
-    /// somebody who did not know of the variation yet, and may have meant this answer.
+    /// that is the URI's own key: it says nothing, or something was purged during the call by somebody who did not know of
+    /// the variation yet, and may have meant this answer.
     pub(crate) fn learn(
         &self,
         path: &Digest,
@@ -91,13 +116,14 @@ impl Searches {
             return None;
         }
         let mut state = self.write();
-        let Some(place) = said.and_then(|said| state.place(said)) else {
+        let Some(said) = said else {
             state.outdate(path);
             return None;
         };
+        let place = state.place(said, self.is_far);
         state.lead(path, place);
-        let known = state.known.get(usize::from(place))?;
-        (known.since <= purges).then(|| Arc::clone(&known.variation))
+        let known = state.known(place)?;
+        (known.since <= purges).then(|| state.used(known))
     }
 
     /// How many purges there were until now.
@@ -127,36 +153,69 @@ impl State {
         self.young.get(path).or_else(|| self.old.get(path))
     }
 
+    fn known(&self, place: Place) -> Option<&Known> {
+        let known = self.known.get(usize::from(place.index));
+        known.filter(|known| known.round == place.round)
+    }
+
     /// The variation that was `said`, where it is what is known of `path` first and lately: most answers say what the last
     /// one did.
     fn newest(&self, path: &Digest, said: &Variation) -> Option<(Arc<Variation>, u64)> {
         let ways = self.young.get(path).filter(|ways| ways.is_current)?;
-        let place = ways.places.first()?;
-        let known = self.known.get(usize::from(*place))?;
-        (*known.variation == *said).then(|| (Arc::clone(&known.variation), known.since))
+        let known = self.known(*ways.places.first()?)?;
+        (*known.variation == *said).then(|| (self.used(known), known.since))
     }
 
-    /// The place of `said` among the known, which it is from now on; nothing where there are too many.
-    fn place(&mut self, said: Variation) -> Option<u8> {
+    /// The place of `said` among the known, which it is from now on. Where there are too many, the one that was used
+    /// longest ago makes room.
+    fn place(&mut self, said: Variation, is_far: bool) -> Place {
         let mut known = self.known.iter();
-        let place = match known.position(|known| *known.variation == said) {
-            Some(place) => place,
-            None if self.known.len() == MOST_KNOWN => return None,
-            None => {
-                self.known.push(Known {
-                    variation: Arc::new(said),
-                    since: self.purges,
-                });
-                self.known.len() - 1
-            }
+        if let Some(index) = known.position(|known| *known.variation == said) {
+            return self.at(index);
+        }
+        let oldest = match self.known.len() < MOST_KNOWN {
+            true => None,
+            false => self.oldest(),
         };
-        u8::try_from(place).ok()
+        self.round += u64::from(oldest.is_some());
+        let known = Known {
+            variation: Arc::new(said.again(if is_far { 0 } else { self.round })),
+            round: self.round,
+            used: AtomicU64::new(self.uses.load(Ordering::Relaxed)),
+            since: self.purges,
+        };
+        if let Some(oldest) = oldest {
+            self.known[oldest] = known;
+            return self.at(oldest);
+        }
+        self.known.push(known);
+        self.at(self.known.len() - 1)
+    }
+
+    /// The variation that is `known`, and used now.
+    fn used(&self, known: &Known) -> Arc<Variation> {
+        let now = self.uses.fetch_add(1, Ordering::Relaxed);
+        known.used.store(now, Ordering::Relaxed);
+        Arc::clone(&known.variation)
+    }
+
+    fn at(&self, index: usize) -> Place {
+        Place {
+            index: index as u8,
+            round: self.known[index].round,
+        }
+    }
+
+    fn oldest(&self) -> Option<usize> {
+        let used = |known: &Known| known.used.load(Ordering::Relaxed);
+        (0..self.known.len()).min_by_key(|index| used(&self.known[*index]))
     }
 
     /// Puts `place` first of the ways of `path`.
-    fn lead(&mut self, path: &Digest, place: u8) {
+    fn lead(&mut self, path: &Digest, place: Place) {
         let mut places = SmallVec::from_slice(&[place]);
         let before = self.ways(path).into_iter().flat_map(|ways| &ways.places);
+        let before = before.filter(|before| self.known(**before).is_some());
         places.extend(before.copied().filter(|known| *known != place));
         places.truncate(MOST_WAYS);
         let is_current = true;
@@ -234,15 +293,42 @@ mod tests {
     }
 
     #[test]
-    fn the_seventeenth_variation_is_none() {
+    fn the_variation_that_was_used_longest_ago_makes_room() {
         let searches = Searches::default();
         for name in 0..16 {
             assert!(searches.learn(&path("a"), variation(name), 0).is_some());
         }
-        assert!(searches.learn(&path("b"), variation(0), 0).is_some());
-        assert!(searches.learn(&path("b"), variation(16), 0).is_none());
-        assert!(!searches.ways(&path("b")).1, "the newest answer decides");
+        searches.learn(&path("b"), variation(0), 0);
+        for name in 16..40 {
+            // One is looked for and one is learned again; all others are not used any more.
+            assert_eq!(ways(&searches, "b"), [variation(0)]);
+            searches.learn(&path("c"), variation(16), 0);
+            assert!(searches.learn(&path("d"), variation(name), 0).is_some());
+        }
+        assert_eq!(ways(&searches, "b"), [variation(0)]);
+        assert_eq!(ways(&searches, "c"), [variation(16)]);
+        assert_eq!(ways(&searches, "d"), [39, 38, 37, 36].map(variation));
+        assert!(ways(&searches, "a").is_empty(), "their places are others'");
         assert_eq!(searches.purge().len(), 16);
+    }
+
+    #[test]
+    fn what_was_forgotten_and_is_learned_again_makes_other_keys_where_no_other_process_has_them() {
+        for (is_far, expected) in [(false, 2), (true, 1)] {
+            let searches = Searches::new(is_far);
+            let canonical = || {
+                let under = searches.learn(&path("a"), variation(0), 0);
+                under.expect("room is made").canonical(Some("q"))
+            };
+            let mut forms = vec![canonical(), canonical()];
+            for name in 1..=16 {
+                searches.learn(&path("b"), variation(name), 0);
+            }
+            assert!(ways(&searches, "a").is_empty());
+            forms.push(canonical());
+            forms.dedup();
+            assert_eq!(forms.len(), expected, "far: {is_far}");
+        }
     }
 
     #[test]

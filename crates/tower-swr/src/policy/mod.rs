@@ -23,5 +23,5 @@ pub(crate) use request_control::RequestControl;
 pub(crate) use selection::Selection;
 pub(crate) use standard::{Judgement, Lifetimes, Verdict, judge};
 pub(crate) use stated::initial_age;
-pub(crate) use status::has_content;
+pub(crate) use status::{has_content, is_failure};
 pub(crate) use vary::VaryNames;

@@ -1,9 +1,9 @@
-//! `Cache-Control` of a request (RFC 9111 section 5.2.1): what a client will take.
+//! `Cache-Control` of a request (RFC 9111 section 5.2.1), and what else says it: what a client will take.
 
 use std::time::Duration;
 
 use http::HeaderMap;
-use http::header::{CACHE_CONTROL, PRAGMA};
+use http::header::{CACHE_CONTROL, IF_MATCH, IF_UNMODIFIED_SINCE, PRAGMA};
 use tower_swr_core::Lifetime;
 
 use super::cache_control::{Directive, Members, delta_seconds};
@@ -38,6 +38,9 @@ impl RequestControl {
         let pragma = request.get_all(PRAGMA).into_iter();
         let mut pragma = pragma.flat_map(|line| Members::of(line.as_bytes()).flatten());
         control.no_cache |= is_silent && pragma.any(|it| it.name.eq_ignore_ascii_case(b"no-cache"));
+        // Section 4.3.2: no cache judges them by what it has kept, and the origin may be further.
+        let of_origins = [IF_MATCH, IF_UNMODIFIED_SINCE];
+        control.no_cache |= of_origins.iter().any(|name| request.contains_key(name));
         control
     }
 

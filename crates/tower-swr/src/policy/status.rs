@@ -21,7 +21,7 @@ impl StatusClass {
         match status.as_u16() {
             200 => Self::Ok,
             203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 => Self::Heuristic,
-            500.. => Self::Failure,
+            _ if is_failure(status) => Self::Failure,
             _ => Self::Other,
         }
     }
@@ -36,6 +36,11 @@ impl StatusClass {
     pub(super) fn is_cacheable(self) -> bool {
         matches!(self, Self::Ok | Self::Heuristic)
     }
+}
+
+/// Whether the server failed, as far as a cache can tell: 5xx, and what RFC 9110 section 15 says to treat like it.
+pub(crate) fn is_failure(status: StatusCode) -> bool {
+    status.as_u16() >= 500
 }
 
 /// Whether a status never comes with a whole answer: 1xx, 206, 304.

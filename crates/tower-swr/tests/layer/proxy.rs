@@ -201,6 +201,32 @@ async fn what_is_for_everybody_is_for_those_who_do_not_say_who_they_are_too() {
     assert_eq!(own.x_cache(), "PASS", "it does not say so");
 }
 
+/// A cache that is no part of the origin does not judge `If-Match` and `If-Unmodified-Since` by what it has kept.
+#[tokio::test]
+async fn what_only_an_origin_may_judge_is_judged_by_what_it_says_now() {
+    let said = |etag: &str, modified: &str| {
+        let reply = reply(200).with("cache-control", "max-age=60");
+        reply.with("etag", etag).with("last-modified", modified)
+    };
+    let old = "Sat, 01 Jan 2022 00:00:00 GMT";
+    let new = "Sun, 01 Jan 2023 00:00:00 GMT";
+    for (name, value, status) in [
+        ("if-match", "\"2\"", 200),
+        ("if-match", "\"1\"", 412),
+        ("if-unmodified-since", new, 200),
+        ("if-unmodified-since", old, 412),
+    ] {
+        let (house, origin, service) = behind([said("\"1\"", old), said("\"2\"", new)]);
+        ask(&service, get("/")).await;
+        house.pass(secs(1)).await;
+        let judged = ask(&service, get("/").with(name, value)).await;
+        assert_eq!(judged.status, status, "{name}: {value}");
+        let kept = ask(&service, get("/")).await;
+        assert_eq!((kept.x_cache(), kept.text()), ("HIT", "call 1"));
+        assert_eq!(origin.calls(), 2);
+    }
+}
+
 #[tokio::test]
 async fn variants_are_told_apart_for_everybody_too() {
     let said = reply(200)

@@ -71,12 +71,13 @@ async fn the_log_tells_how_far_an_answer_got() {
 #[tokio::test]
 async fn the_log_speaks_of_options() {
     let origin = Origin::start(|_, _| kept("max-age=60", "hello")).await;
-    let program = Running::with(&["--bypass-cookies"], &origin).await;
+    let program = Running::with(&["--bypass-cookies", "--memory=1M"], &origin).await;
     let mut wire = Wire::to(program.address).await;
     let answer = wire.ask("GET /", "Cookie: a=b\r\n").await;
     assert_eq!(answer.verb(), "BYPASS");
     let log = program.log_until("TERM").await;
     line(&log, "--bypass-cookies: requests with cookies");
+    line(&log, "--largest: answers of more bytes");
     assert!(!log.contains("ignore_cookies"), "{log}");
 }
 
@@ -98,6 +99,8 @@ async fn bad_values_are_named_and_end_with_2() {
         ("--connections=0", "above 0"),
         ("--name=a b", "letters"),
         ("--log=a=b=c", "reverse_proxy::access"),
+        ("--redis=http://127.0.0.1", "redis://"),
+        ("--redis=redis://127.0.0.1:99999", "redis://"),
     ] {
         let arguments = match bad.starts_with("--origin=") {
             true => vec![bad],
@@ -110,6 +113,20 @@ async fn bad_values_are_named_and_end_with_2() {
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains(said), "{error}");
     }
+}
+
+/// Other values are, and whoever reads the log need not know it.
+#[tokio::test]
+async fn a_password_is_not_named() {
+    let bad = "--redis=redis://:secret@127.0.0.1:6379/0/1";
+    let arguments = ["--origin=http://127.0.0.1:1", bad];
+    let output = within("a refusal", program(&arguments).output())
+        .await
+        .unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("--redis"), "{error}");
+    assert!(!error.contains("secret"), "{error}");
 }
 
 #[tokio::test]

@@ -139,6 +139,26 @@ async fn a_client_that_does_not_finish_its_request_is_told_so() {
     wire.answer().await.unwrap().assert_problem(408);
 }
 
+/// Nobody else is to blame, and no framing is guessed: the connection to the origin ends with the request.
+#[tokio::test]
+async fn a_client_whose_body_is_no_http_is_told_so() {
+    for chunks in [
+        "ffffffffffffffffff\r\nabc\r\n0\r\n\r\n",
+        "-3\r\nabc\r\n0\r\n\r\n",
+        "0x3\r\nabc\r\n0\r\n\r\n",
+        "3\nabc\n0\n\n",
+        "3;a\nabc\r\n0\r\n\r\n",
+        "3\r\nabcXX0\r\n\r\n",
+    ] {
+        let house = House::before(|_, _| kept("no-store", "never")).await;
+        let mut wire = house.connect().await;
+        wire.begin("POST /", "Transfer-Encoding: chunked\r\n").await;
+        wire.write(chunks).await;
+        wire.answer().await.unwrap().assert_problem(400);
+        assert_eq!(wire.rest().await, "", "{chunks:?}");
+    }
+}
+
 #[tokio::test]
 async fn all_who_wait_share_the_failure() {
     let gate = Gate::default();

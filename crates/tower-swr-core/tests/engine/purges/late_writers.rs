@@ -4,7 +4,9 @@ use super::{landed_value, purge_a};
 use crate::support::{House, key, minute, secs, whole};
 use futures_util::FutureExt;
 use std::sync::Arc;
-use tower_swr_core::{Fetched, Fill, Joined, Keep, NoPartial, Product, Purpose, Remember, Tags};
+use tower_swr_core::{
+    Fetched, Fill, Joined, Keep, NoPartial, Product, Purpose, Remember, Subject, Tags,
+};
 
 /// A fill that was purged, and whose successor has kept 2.
 fn overtaken(house: &House) -> Fill<u32, NoPartial> {
@@ -101,4 +103,35 @@ fn a_refresh_that_waits_while_its_key_is_purged_brings_a_new_value() {
         Some(2),
         "its call began after the purge"
     );
+}
+
+/// Where an answer belongs shows when it comes: what was purged there meanwhile was purged for it, too.
+#[test]
+fn a_late_writer_leaves_what_is_newer_where_its_answer_turns_out_to_belong() {
+    let elsewhere = |fetched| match fetched {
+        Fetched::Whole { product, beside } => Fetched::Whole {
+            product: Product {
+                key: Some(key("b")),
+                ..product
+            },
+            beside,
+        },
+        Fetched::Pass { remember: Some(_) } => Fetched::Pass {
+            remember: Some(Remember {
+                key: Some(key("b")),
+                beside: None,
+            }),
+        },
+        other => other,
+    };
+    for fetched in late_answers().into_iter().map(elsewhere) {
+        let (house, what) = (House::new(), format!("{fetched:?}"));
+        let late = house.lead(&key("a"));
+        house.cache.purge(Subject::key(key("b").borrowed()));
+        house.keep(&key("b"), 2, minute());
+        late.spawn(std::future::ready(fetched));
+        house.tasks.poll_all();
+        assert_eq!(house.kept(&key("b")), Some(2), "{what}");
+        house.assert_no_violation();
+    }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Variation {
     is_ordered: bool,
     /// What tells it from others, the same in every process.
     digest: Digest,
+    /// What was kept under it in other rounds is not found in this one: see [`Variation::again`].
+    round: u64,
 }
 
 /// Which parameters make a difference.
@@ -76,11 +78,17 @@ impl Variation {
             counted,
             is_ordered,
             digest,
+            round: 0,
         })
     }
 
-    /// What counts of `query`, and under which variation: two queries have this in common if they are equivalent modulo
-    /// this variation (section 6), and under no other variation has any query this.
+    /// The same, in another `round`: equal, and yet no query has a canonical form in both.
+    pub(super) fn again(self, round: u64) -> Self {
+        Self { round, ..self }
+    }
+
+    /// What counts of `query`, under which variation and in which round: two queries have this in common if they are
+    /// equivalent modulo this variation (section 6), and under no other variation has any query this.
     pub(crate) fn canonical(&self, query: Option<&str>) -> Vec<u8> {
         let pairs = query::parameters(query.unwrap_or_default());
         let mut pairs: Vec<_> = pairs.filter(|(name, _)| self.counts(name)).collect();
@@ -91,6 +99,7 @@ impl Variation {
         // No URI has this byte, so no query that is written as it is can be taken for this.
         let mut text = vec![0];
         text.extend_from_slice(self.digest.as_bytes());
+        text.extend_from_slice(&self.round.to_le_bytes());
         for (name, value) in &pairs {
             push(&mut text, name);
             push(&mut text, value);

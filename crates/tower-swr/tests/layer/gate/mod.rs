@@ -134,6 +134,8 @@ async fn a_failing_refresh_keeps_the_good_copy_and_coalescing() {
         said(503, "no-store"),
         said(500, "max-age=60"),
         said(500, "private"),
+        said(600, "max-age=60"),
+        said(999, "no-store"),
     ] {
         let (house, origin, service) = stale([failure.clone(), reply(200).text("new")]).await;
         let answer = ask(&service, get("/")).await;

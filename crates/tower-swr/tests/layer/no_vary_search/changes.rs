@@ -189,3 +189,59 @@ async fn a_refresh_moves_the_answer_to_where_it_says_it_belongs() {
     assert_eq!(origin.calls(), 3);
     assert_eq!(word(&service, "/a?utm=2").await, "MISS");
 }
+
+/// Each began before any knew of the parameter, so there were two calls; that the second failed shows when it comes.
+#[tokio::test]
+async fn a_failure_takes_no_good_answers_place_for_all_uris() {
+    let house = House::new();
+    let said = |status| {
+        let reply = crate::house::reply(status).with("no-vary-search", UTM);
+        reply.with("cache-control", "max-age=60")
+    };
+    let origin = Origin::script([said(200), said(500)]);
+    let service = layer(&house).layer(origin.clone());
+    origin.hold();
+    let first = start(&service, get("/a?utm=1")).await;
+    let second = start(&service, get("/a?utm=2")).await;
+    settle().await;
+    assert_eq!(origin.calls(), 2);
+    origin.release();
+    assert_eq!(first.await.expect("it ends").status, 200);
+    assert_eq!(second.await.expect("it ends").status, 500);
+    let kept = ask(&service, get("/a?utm=3")).await;
+    assert_eq!((kept.x_cache(), kept.status.as_u16()), ("HIT", 200));
+}
+
+/// A purge names what is kept under the variations that are known. One that was forgotten meanwhile, and is learned again,
+/// must not lead to what that purge meant.
+#[tokio::test]
+async fn what_is_kept_under_a_forgotten_variation_is_not_found_again() {
+    let house = House::new();
+    let origin = Origin::new(|call| {
+        let line = format!("params=(\"{}\")", call.parts.uri.path());
+        Ok(plain()
+            .with("no-vary-search", line)
+            .to_response(call.number))
+    });
+    let service = layer(&house).layer(origin);
+    assert_eq!(word(&service, "/a?id=1&/a=1").await, "MISS");
+    assert_eq!(word(&service, "/a?id=1&/a=2").await, "HIT");
+    for number in 0..16 {
+        assert_eq!(
+            word(&service, &format!("/b{number}?/b{number}=1")).await,
+            "MISS"
+        );
+        assert_eq!(
+            word(&service, &format!("/b{number}?/b{number}=2")).await,
+            "HIT"
+        );
+    }
+    house.cache.purge("s", &Uri::from_static("/a?id=1&/a=3"));
+    assert_eq!(word(&service, "/a?id=2&/a=1").await, "MISS");
+    assert_eq!(word(&service, "/a?id=2&/a=2").await, "HIT", "room was made");
+    assert_eq!(
+        word(&service, "/a?id=1&/a=2").await,
+        "MISS",
+        "it was purged"
+    );
+}

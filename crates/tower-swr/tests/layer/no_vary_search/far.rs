@@ -139,3 +139,15 @@ async fn an_answer_that_says_nothing_is_not_kept_for_those_who_waited_for_anothe
     );
     assert_eq!(ask(&other, get("/a?id=1&utm=3")).await.text(), "call 3");
 }
+
+/// It is kept for its own URI alone, and yet says that it is for others.
+#[tokio::test]
+async fn a_purge_elsewhere_reaches_what_the_first_answer_of_a_path_left() {
+    let [here, there] = processes();
+    assert_eq!(word(&here.service, "/a?id=1&utm=1").await, "MISS");
+    settle().await;
+    let uri = Uri::from_static("/a?id=1&utm=9");
+    there.house.cache.purge("s", &uri).await;
+    here.house.pass(secs(1)).await;
+    assert_eq!(word(&here.service, "/a?id=1&utm=1").await, "MISS");
+}

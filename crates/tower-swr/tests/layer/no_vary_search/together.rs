@@ -161,3 +161,16 @@ async fn users_are_told_apart_as_ever() {
     assert_eq!(ask(&service, of(3, "b")).await.x_cache(), "MISS");
     assert_eq!(ask(&service, get("/a?utm=4")).await.x_cache(), "MISS");
 }
+
+#[tokio::test]
+async fn what_is_for_everybody_is_found_by_equivalence_too() {
+    for (line, expected) in [("public, max-age=60", "HIT"), ("max-age=60", "MISS")] {
+        let house = House::new();
+        let said = plain().with("no-vary-search", UTM);
+        let origin = Origin::always(said.with("cache-control", line));
+        let service = layer(&house).as_proxy().layer(origin.clone());
+        ask(&service, get("/a?utm=1").with("authorization", "me")).await;
+        let other = ask(&service, get("/a?utm=2")).await;
+        assert_eq!(other.x_cache(), expected, "{line}");
+    }
+}
