@@ -54,10 +54,10 @@ pub mod testing;
 pub mod wire;
 
 pub use cache::{
-    Answer, Beside, Cache, CacheBuilder, CacheStats, Decoded, Encoded, Ending, FarCodec, FarStats,
-    Fate, Fetched, Fill, FlightPolicy, GetError, Joined, Keep, Landed, Look, Made, NoPartial,
-    Outcome, Product, Purged, Purpose, Reach, Received, Refresh, Remember, Rest, StaleReason,
-    Waiting,
+    Answer, Beside, Cache, CacheBuilder, CacheStats, Decoded, Delivered, Delivery, Encoded, Ending,
+    FarCodec, FarStats, Fate, Fetched, Fill, FlightPolicy, GetError, Joined, Keep, Landed, Look,
+    Made, NoPartial, Outcome, Product, Purged, Purpose, Reach, Received, Refresh, Remember, Rest,
+    StaleReason, Waiting,
 };
 pub use clock::{Clock, Moment, Sleep, SystemClock};
 pub use decision::Mode;

@@ -32,9 +32,10 @@ use crate::spawn::{Spawn, Task};
 pub struct QueueLimits {
     /// Refreshes that run at one time, in all scopes together. Default 64.
     pub running: usize,
-    /// Refreshes that wait for their turn, in all scopes together. Default 1024.
+    /// Refreshes that wait for their turn, in all scopes together; and as many that wait for a worker. Default 1024.
     pub waiting: usize,
-    /// Refreshes of one scope that wait for their turn: a scope whose origin hangs fills its own part. Default 256.
+    /// Refreshes of one scope that wait for their turn: a scope whose origin hangs fills its own part. And as many of it that
+    /// wait for a worker. Default 256.
     pub waiting_per_scope: usize,
 }
 
@@ -72,8 +73,6 @@ struct State {
     scopes: HashMap<u64, Scope, BuildKeyHasher>,
     waiting: usize,
     running: usize,
-    /// How many wait for something else than their turn.
-    aside: usize,
     /// How many have ever waited.
     numbered: u64,
     /// Somebody is in `start_next` and will look again.
@@ -85,6 +84,8 @@ struct State {
 struct Scope {
     running: usize,
     waiting: VecDeque<Waiting>,
+    /// How many wait for something else than their turn.
+    aside: usize,
 }
 
 struct Waiting {
@@ -193,22 +194,20 @@ impl Ticket {
         drop(state);
         shared.start_next();
     }
-}
 
-impl Ticket {
     /// Whose.
     pub(crate) fn key(&self) -> &Key {
         &self.key
     }
 
-    /// Gives its turn to others until it is submitted; its key stays taken. Of these there are as many as may wait; false
-    /// where there are.
+    /// Gives its turn to others until it is submitted; its key stays taken. Of these there are as many as may wait, in all and
+    /// of its scope; false where there are.
     pub(crate) fn step_aside(&mut self) -> bool {
         let mut state = self.shared.lock();
-        if self.is_aside || state.aside >= self.shared.limits.waiting {
+        if self.is_aside || !state.may_step_aside(self.scope, &self.shared.limits) {
             return self.is_aside;
         }
-        state.aside += 1;
+        state.scopes.entry(self.scope).or_default().aside += 1;
         self.is_aside = true;
         if std::mem::take(&mut self.running) {
             state.leave(self.scope);
@@ -220,7 +219,7 @@ impl Ticket {
 
     fn step_back(&mut self, state: &mut State) {
         if std::mem::take(&mut self.is_aside) {
-            state.aside -= 1;
+            state.change(self.scope, |scope| scope.aside -= 1);
         }
     }
 
@@ -304,6 +303,12 @@ impl State {
         self.waiting < limits.waiting && beside < limits.waiting_per_scope
     }
 
+    fn may_step_aside(&self, scope: u64, limits: &QueueLimits) -> bool {
+        let all: usize = self.scopes.values().map(|scope| scope.aside).sum();
+        let beside = self.scopes.get(&scope).map_or(0, |scope| scope.aside);
+        all < limits.waiting && beside < limits.waiting_per_scope
+    }
+
     fn submit(&mut self, job: Job) {
         if job.ticket.running {
             return self.ready.push_back(job);
@@ -338,7 +343,7 @@ impl State {
         for scope in self.scopes.values_mut() {
             taken.extend(scope.waiting.drain(..).map(|waiting| waiting.job));
         }
-        self.scopes.retain(|_, scope| scope.running > 0);
+        self.scopes.retain(|_, scope| !scope.is_empty());
         taken
     }
 
@@ -349,9 +354,14 @@ impl State {
 
     fn leave(&mut self, scope: u64) {
         self.running -= 1;
-        if let Some(left) = self.scopes.get_mut(&scope) {
-            left.running -= 1;
-            if left.running == 0 && left.waiting.is_empty() {
+        self.change(scope, |scope| scope.running -= 1);
+    }
+
+    /// Forgets the scope where nothing is left of it.
+    fn change(&mut self, scope: u64, change: impl FnOnce(&mut Scope)) {
+        if let Some(changed) = self.scopes.get_mut(&scope) {
+            change(changed);
+            if changed.is_empty() {
                 self.scopes.remove(&scope);
             }
         }
@@ -360,8 +370,11 @@ impl State {
 
 impl Scope {
     fn may_start(&self) -> bool {
-        let next = self.waiting.front();
-        next.is_some_and(|next| self.running < next.job.ticket.scope_limit)
+        (self.waiting.front()).is_some_and(|it| self.running < it.job.ticket.scope_limit)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.running == 0 && self.aside == 0 && self.waiting.is_empty()
     }
 }
 
@@ -490,6 +503,37 @@ mod tests {
         assert_eq!(offer(&queue, &key("s", "c"), 9), Some(Declined::Full));
         held.end_one();
         assert_eq!(offer(&queue, &key("s", "c"), 9), None);
+    }
+
+    #[test]
+    fn a_scope_that_waits_for_workers_leaves_room_to_others() {
+        let held = Arc::new(Held::default());
+        let limits = QueueLimits {
+            running: 9,
+            waiting: 3,
+            waiting_per_scope: 2,
+        };
+        let queue = limited(limits, &held);
+        let reserve = |scope, name| {
+            let ticket = queue.reserve(&key(scope, name).borrowed(), 9);
+            ticket.expect("there is room")
+        };
+        let mut slow = ["a", "b", "c"].map(|name| reserve("slow", name));
+        let stepped = slow.each_mut().map(Ticket::step_aside);
+        assert_eq!(stepped, [true, true, false], "its own part");
+        assert!(slow[0].step_aside(), "once is enough");
+        let mut quick = ["a", "b"].map(|name| reserve("quick", name));
+        let stepped = quick.each_mut().map(Ticket::step_aside);
+        assert_eq!(stepped, [true, false], "as many as may wait in all");
+        let [a, b, c] = slow;
+        a.submit(std::future::ready(()));
+        drop(b);
+        let mut d = reserve("slow", "d");
+        assert!(d.step_aside(), "two have room again");
+        drop((c, d, quick));
+        held.end_one();
+        let state = queue.shared.lock();
+        assert_eq!((state.running, state.scopes.len()), (0, 0));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tower_swr_core::{Clock, HasherRng, Rng, Spawn, SystemClock, TokioSpawn};
 
 use crate::address::Address;
+use crate::budget::Budgets;
 use crate::connection::{Link, Ports};
 use crate::dialer::Dialer;
 use crate::doubt::Doubts;
@@ -31,6 +32,7 @@ pub struct RedisBuilder {
     /// In PEM.
     root_certificate: Option<Vec<u8>>,
     ports: Ports,
+    budgets: Budgets,
 }
 
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
@@ -55,6 +57,7 @@ impl RedisBuilder {
                 spawn: Arc::new(TokioSpawn),
                 rng: Arc::new(HasherRng),
             },
+            budgets: Budgets::default(),
         }
     }
 
@@ -93,10 +96,47 @@ impl RedisBuilder {
         self
     }
 
-    /// How long a worker may keep a refresh until it is taken for dead and the refresh is handed to another. Longer than any
-    /// call of the origin may take; default 90 s.
+    /// How long a worker may keep a refresh until it is taken for dead and the refresh is handed to another. Longer than the
+    /// worker's own limit for one, which is 75 s by default: raise both, or a refresh that takes long is handed out while it is
+    /// still being made, and given up after five such times. Looked at twice as often. 100 ms at least; default 90 s.
     pub fn rescue_after(mut self, span: Duration) -> Self {
         self.rescue_after = span;
+        self
+    }
+
+    /// What reading a value may take until nobody waits for it any longer. A request reads once more where the first answer
+    /// is late, and then goes on without the server. A millisecond at least; default 50 ms.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_swr_redis::Redis;
+    ///
+    /// # tokio::runtime::Runtime::new().expect("a runtime").block_on(async {
+    /// let far_away = Redis::builder("redis://localhost")
+    ///     .get_budget(Duration::from_millis(80))
+    ///     .step_budget(Duration::from_millis(150))
+    ///     .dial_budget(Duration::from_secs(1))
+    ///     .connect()?;
+    /// # drop(far_away);
+    /// # Ok::<_, tower_swr_redis::ConnectError>(()) }).expect("it is sound");
+    /// ```
+    pub fn get_budget(mut self, span: Duration) -> Self {
+        self.budgets.get = span;
+        self
+    }
+
+    /// The same of every other step: to ask for a lease, which is done twice where the answer is late, to write a value, to
+    /// record an invalidation, to offer a refresh, and to ask whether the server is there. A millisecond at least; default
+    /// 100 ms.
+    pub fn step_budget(mut self, span: Duration) -> Self {
+        self.budgets.step = span;
+        self
+    }
+
+    /// What a new connection may take, with names, passwords and certificates. No request ever waits for one. A millisecond at
+    /// least; default 250 ms.
+    pub fn dial_budget(mut self, span: Duration) -> Self {
+        self.budgets.dial = span;
         self
     }
 
@@ -143,7 +183,7 @@ impl RedisBuilder {
         let address = self.address()?;
         self.check()?;
         let names = Keyspace::new(&self.namespace, self.generation.as_deref());
-        let dialer = Dialer::new(address, self.ports)?;
+        let dialer = Dialer::new(address, self.ports, self.budgets)?;
         let link = Arc::new(Link::new(dialer));
         // A value that a lease has been held for is younger than the lease when it is written.
         let keep_stamps = self.keep_at_most.saturating_add(self.lease.longest);
@@ -209,13 +249,20 @@ impl RedisBuilder {
                 "must be 100 ms at least",
                 self.rescue_after >= SHORTEST_LEASE,
             ),
-            (
-                "keep_at_most",
-                "must be a millisecond at least",
-                self.keep_at_most >= Duration::from_millis(1),
-            ),
         ];
-        match rules.into_iter().find(|(_, _, is_kept)| !is_kept) {
+        let spans = [
+            ("keep_at_most", self.keep_at_most),
+            ("get_budget", self.budgets.get),
+            ("step_budget", self.budgets.step),
+            ("dial_budget", self.budgets.dial),
+        ];
+        let rule = "must be a millisecond at least";
+        let spans = spans.map(|(name, span)| (name, rule, span >= Duration::from_millis(1)));
+        match rules
+            .into_iter()
+            .chain(spans)
+            .find(|(_, _, is_kept)| !is_kept)
+        {
             Some((setting, rule, _)) => Err(ConnectError::new(setting, rule)),
             None => Ok(()),
         }
@@ -241,6 +288,7 @@ impl fmt::Debug for RedisBuilder {
             .field("generation", &self.generation)
             .field("lease", &self.lease)
             .field("keep_at_most", &self.keep_at_most)
+            .field("budgets", &self.budgets)
             .finish_non_exhaustive()
     }
 }

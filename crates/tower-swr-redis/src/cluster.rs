@@ -14,8 +14,6 @@ use redis::{Client, ConnectionInfo, ErrorKind, RedisError, RedisFuture, RedisRes
 use crate::dialer::{Dialling, Turns, Way, connect, elsewhere, nobody, subscribe};
 use crate::line::{Connection, Line};
 
-/// What the client below waits for one server: nobody waits for it any longer.
-const ANSWER_BUDGET: Duration = Duration::from_millis(100);
 /// So often it follows a key that is elsewhere by now, within the step's budget.
 const MOST_MOVES: u32 = 3;
 
@@ -25,10 +23,11 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(nodes: Vec<ConnectionInfo>) -> RedisResult<Self> {
+    pub(crate) fn new(nodes: Vec<ConnectionInfo>, budget: Duration) -> RedisResult<Self> {
+        // Nobody waits for one server any longer.
         let client = ClusterClientBuilder::new(nodes.clone())
-            .connection_timeout(ANSWER_BUDGET)
-            .response_timeout(ANSWER_BUDGET)
+            .connection_timeout(budget)
+            .response_timeout(budget)
             .retries(MOST_MOVES)
             .min_retry_wait(5)
             .max_retry_wait(25);

@@ -14,14 +14,10 @@ use redis::{FromRedisValue, RedisResult, ScriptInvocation};
 use tokio::sync::{Notify, watch};
 use tower_swr_core::{Clock, FarError, FarHealth, Moment, Rng, ServerTime, Spawn, Task};
 
+use crate::budget::Budgets;
 use crate::dialer::Dialer;
 use crate::error::{ends_connection, far_error};
 use crate::line::Connection;
-
-/// What a step may take. A value that is slow to come is not worth waiting for.
-pub(crate) const GET_BUDGET: Duration = Duration::from_millis(50);
-/// What any other step may take.
-pub(crate) const STEP_BUDGET: Duration = Duration::from_millis(100);
 
 /// So many steps in a row without an answer, and the connection is given up without asking further.
 const MOST_TIMEOUTS: u32 = 5;
@@ -124,6 +120,15 @@ impl Link {
         &self.dialer.ports
     }
 
+    pub(crate) fn budgets(&self) -> Budgets {
+        self.dialer.budgets
+    }
+
+    /// `step`, done beside those of requests, if it takes no longer than they may.
+    pub(crate) async fn in_time<T>(&self, step: impl Future<Output = T>) -> Result<T, FarError> {
+        self.ports().within(self.budgets().step, step).await
+    }
+
     /// Does one step on the connection that is there.
     pub(crate) async fn ask<T, F>(
         &self,
@@ -148,7 +153,7 @@ impl Link {
         script: ScriptInvocation<'static>,
     ) -> Result<T, FarError> {
         let step = |mut connection| async move { script.invoke_async::<T>(&mut connection).await };
-        let answer = self.ask(name, STEP_BUDGET, step).await;
+        let answer = self.ask(name, self.budgets().step, step).await;
         if answer.is_ok() && self.has_complaint.load(Ordering::Relaxed) {
             self.complain(None);
         }

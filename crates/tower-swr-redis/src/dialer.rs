@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use redis::aio::PubSub;
@@ -12,12 +11,10 @@ use redis::{
 use tower_swr_core::FarError;
 
 use crate::address::{Address, Place};
+use crate::budget::Budgets;
 use crate::connection::Ports;
 use crate::error::{ConnectError, far_error};
 use crate::line::Connection;
-
-/// What a new connection may take, with everything that is said on it first.
-pub(crate) const DIAL_BUDGET: Duration = Duration::from_millis(250);
 
 /// A connection, or why there is none.
 pub(crate) type Dialling<'a, T> = BoxFuture<'a, RedisResult<T>>;
@@ -40,18 +37,25 @@ pub(crate) trait Way: Send + Sync {
 pub(crate) struct Dialer {
     way: Box<dyn Way>,
     pub(crate) ports: Ports,
+    pub(crate) budgets: Budgets,
 }
 
 impl Dialer {
     /// # Errors
     ///
     /// Where this build cannot get there.
-    pub(crate) fn new(address: Address, ports: Ports) -> Result<Self, ConnectError> {
+    pub(crate) fn new(
+        address: Address,
+        ports: Ports,
+        budgets: Budgets,
+    ) -> Result<Self, ConnectError> {
         let wrong = |_| ConnectError::new("url", "this build cannot connect to it");
         let way: Box<dyn Way> = match address.place {
             Place::Server => Box::new(OneServer::new(address.nodes).map_err(wrong)?),
             #[cfg(feature = "cluster")]
-            Place::Cluster => Box::new(crate::cluster::Cluster::new(address.nodes).map_err(wrong)?),
+            Place::Cluster => {
+                Box::new(crate::cluster::Cluster::new(address.nodes, budgets.step).map_err(wrong)?)
+            }
             #[cfg(feature = "sentinel")]
             Place::Sentinel { master } => {
                 Box::new(crate::sentinel::Sentinels::new(address.nodes, master))
@@ -59,21 +63,32 @@ impl Dialer {
             #[allow(unreachable_patterns, reason = "with every feature there is no other")]
             _ => return Err(ConnectError::new("url", "this build cannot connect to it")),
         };
-        Ok(Self { way, ports })
+        Ok(Self {
+            way,
+            ports,
+            budgets,
+        })
     }
 
     pub(crate) async fn dial(&self) -> Result<Connection, FarError> {
-        let dialled = self.ports.within(DIAL_BUDGET, self.way.dial()).await?;
+        let dialled = self
+            .ports
+            .within(self.budgets.dial, self.way.dial())
+            .await?;
         dialled.map_err(|error| far_error(&error, "connect"))
     }
 
     pub(crate) async fn dial_for(&self, name: &str) -> Result<Connection, FarError> {
-        let dialled = self.ports.within(DIAL_BUDGET, self.way.dial_for(name));
+        let dialled = self
+            .ports
+            .within(self.budgets.dial, self.way.dial_for(name));
         dialled.await?.map_err(|error| far_error(&error, "connect"))
     }
 
     pub(crate) async fn subscribe(&self, channel: &str) -> Result<PubSub, FarError> {
-        let dialled = self.ports.within(DIAL_BUDGET, self.way.subscribe(channel));
+        let dialled = self
+            .ports
+            .within(self.budgets.dial, self.way.subscribe(channel));
         dialled
             .await?
             .map_err(|error| far_error(&error, "subscribe"))

@@ -28,6 +28,8 @@ pub(crate) struct Release {
     pub(crate) token: Vec<u8>,
     pub(crate) channel: String,
     pub(crate) message: Vec<u8>,
+    /// That the server does not know it now does not say that it never will.
+    pub(crate) is_in_doubt: bool,
 }
 
 impl Release {
@@ -115,10 +117,11 @@ impl std::fmt::Debug for Doubts {
 
 /// Gives a lease back now, or once the server is there again as long as the handle lives.
 pub(crate) async fn give_back(grounds: Arc<Grounds>, release: Release) {
-    let Err(reason) = release.send(&grounds.link).await else {
-        return;
+    let is_settled = match release.send(&grounds.link).await {
+        Ok(is_released) => is_released || !release.is_in_doubt,
+        Err(reason) => is_decided(&reason),
     };
-    if is_decided(&reason) || !grounds.doubts.add(release) {
+    if is_settled || !grounds.doubts.add(release) {
         return;
     }
     let clock = Arc::clone(&grounds.link.ports().clock);
@@ -157,6 +160,7 @@ mod tests {
             token: b"secret".to_vec(),
             channel: String::new(),
             message: Vec::new(),
+            is_in_doubt: true,
         };
         assert!(doubts.add(release()));
         for _ in 0..MOST_DOUBTS {

@@ -10,7 +10,7 @@ use tower_swr_core::{
     Subject, Woken,
 };
 
-use crate::connection::{Link, STEP_BUDGET};
+use crate::connection::Link;
 use crate::handle::Redis;
 use crate::keyspace::Keyspace;
 use crate::lease::millis;
@@ -65,7 +65,10 @@ impl Log {
             entry.arg("f").arg("");
         }
         let step = |mut connection| async move { entry.query_async(&mut connection).await };
-        let id: String = self.link.ask("XADD", STEP_BUDGET, step).await?;
+        let id: String = self
+            .link
+            .ask("XADD", self.link.budgets().step, step)
+            .await?;
         let at = position(&id).ok_or(FarError::Unexpected { step: "XADD" })?;
         if !is_soft {
             self.stamp(subject, at).await?;

@@ -57,6 +57,8 @@ pub(crate) struct RedisLease {
     is_held: Arc<AtomicBool>,
     /// The mutex holds the token, or might.
     is_open: bool,
+    /// It was asked for with no answer: that question may take effect when all is over.
+    is_in_doubt: bool,
     /// Ends the renewal when it is dropped.
     renewal: Option<oneshot::Sender<()>>,
 }
@@ -74,6 +76,7 @@ impl RedisLease {
             token,
             is_held: Arc::new(AtomicBool::new(false)),
             is_open: true,
+            is_in_doubt: false,
             renewal: None,
         }
     }
@@ -109,6 +112,11 @@ impl RedisLease {
         });
     }
 
+    /// It was asked for, and there was no answer. The next question is in the name of the same lease, or there is none.
+    pub(crate) fn doubt(&mut self) {
+        self.is_in_doubt = true;
+    }
+
     /// It was not given.
     pub(crate) fn forget(mut self) {
         self.is_open = false;
@@ -131,6 +139,7 @@ impl RedisLease {
             token: self.token.clone(),
             channel: self.grounds.names.done(),
             message: self.told(Woken::Released),
+            is_in_doubt: self.is_in_doubt,
         }
     }
 
@@ -206,7 +215,7 @@ impl Lease for RedisLease {
 
 impl Drop for RedisLease {
     fn drop(&mut self) {
-        if !self.is_open {
+        if !self.is_open && !self.is_in_doubt {
             return;
         }
         let task = give_back(Arc::clone(&self.grounds), self.giving_back());

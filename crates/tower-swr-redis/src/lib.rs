@@ -76,6 +76,7 @@
 //! For one process: the memory of the engine is nearer. For values that must never be lost: this is a cache.
 
 mod address;
+mod budget;
 mod builder;
 #[cfg(feature = "cluster")]
 mod cluster;

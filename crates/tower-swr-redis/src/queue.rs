@@ -3,22 +3,24 @@
 //! A job is handed to one worker at a time and stays in the stream until it is done, so that what a worker that dies had in
 //! its hands is taken over. What says that a key is pending runs out by itself: a job that is lost holds nothing up for long.
 
+mod ending;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::streams::{StreamAutoClaimReply, StreamPendingCountReply, StreamReadReply};
-use redis::{Cmd, FromRedisValue, ScriptInvocation, Value};
+use redis::{Cmd, FromRedisValue, Value};
 use tokio::sync::Mutex as Turn;
 use tower_swr_core::{Enqueued, FarError, FarFuture, Moment, RemoteJob, RemoteRefreshes, TakenJob};
 
-use crate::connection::{Link, STEP_BUDGET};
+use crate::connection::Link;
 use crate::error::far_error;
 use crate::handle::Redis;
-use crate::job::{Receipt, understand};
+use crate::job::understand;
 use crate::keyspace::Keyspace;
 use crate::lease::millis;
 use crate::line::Connection;
-use crate::script::{BURY, DONE, ENQUEUE, PROMOTE, RETRY};
+use crate::script::{ENQUEUE, PROMOTE};
 use crate::token::Tokens;
 
 /// All workers are of one group.
@@ -71,7 +73,9 @@ impl Queue {
         question.arg(self.names.queue("w")).arg("");
         question.arg("PX").arg(millis(ATTENDANCE));
         let step = |mut connection| async move { question.query_async(&mut connection).await };
-        self.link.ask("attend", STEP_BUDGET, step).await
+        self.link
+            .ask("attend", self.link.budgets().step, step)
+            .await
     }
 
     async fn enqueue(&self, job: RemoteJob) -> Result<Enqueued, FarError> {
@@ -166,8 +170,9 @@ impl Queue {
             .arg(self.tokens.node());
         question.arg(millis(self.rescue_after)).arg("0");
         question.arg("COUNT").arg(most);
-        let reply: StreamAutoClaimReply =
-            self.ask_group(connection, &question, STEP_BUDGET).await?;
+        let reply: StreamAutoClaimReply = self
+            .ask_group(connection, &question, self.link.budgets().step)
+            .await?;
         let mut taken = Vec::new();
         for found in &reply.claimed {
             let deliveries = self.deliveries(connection, &found.id).await?;
@@ -187,7 +192,9 @@ impl Queue {
         let mut removed = redis::cmd("XDEL");
         removed.arg(self.stream()).arg(entry);
         for step in [acknowledged, removed] {
-            let _: u8 = self.ask(connection, &step, STEP_BUDGET).await?;
+            let _: u8 = self
+                .ask(connection, &step, self.link.budgets().step)
+                .await?;
         }
         Ok(())
     }
@@ -196,8 +203,9 @@ impl Queue {
         let mut question = redis::cmd("XPENDING");
         question.arg(self.stream()).arg(GROUP);
         question.arg(entry).arg(entry).arg(1);
-        let reply: StreamPendingCountReply =
-            self.ask_group(connection, &question, STEP_BUDGET).await?;
+        let reply: StreamPendingCountReply = self
+            .ask_group(connection, &question, self.link.budgets().step)
+            .await?;
         let times = reply.ids.first().map_or(1, |found| found.times_delivered);
         Ok(u32::try_from(times).unwrap_or(u32::MAX))
     }
@@ -236,7 +244,9 @@ impl Queue {
         let mut question = redis::cmd("XGROUP");
         question.arg("CREATE").arg(self.stream()).arg(GROUP);
         question.arg("0").arg("MKSTREAM");
-        let created: Result<Value, FarError> = self.ask(connection, &question, STEP_BUDGET).await;
+        let created: Result<Value, FarError> = self
+            .ask(connection, &question, self.link.budgets().step)
+            .await;
         match created {
             // Another worker was faster.
             Err(FarError::Refused { code }) if code == "BUSYGROUP" => Ok(()),
@@ -253,59 +263,6 @@ impl Queue {
         let answer = question.query_async(connection);
         let answer = self.link.ports().within(budget, answer).await?;
         answer.map_err(|error| far_error(&error, "queue"))
-    }
-
-    async fn done(&self, job: &TakenJob) -> Result<(), FarError> {
-        let receipt = Receipt::of(job)?;
-        let mut script = DONE.prepare_invoke();
-        script.key(self.stream()).key(self.names.pending(job.key));
-        self.name(&receipt, &mut script);
-        let _: u8 = self.link.change("done", script).await?;
-        Ok(())
-    }
-
-    async fn retry(&self, job: &TakenJob, pause: Duration) -> Result<(), FarError> {
-        if job.attempt >= MOST_ATTEMPTS {
-            return self.bury(job).await;
-        }
-        let receipt = Receipt::of(job)?;
-        let attempts = [u8::try_from(job.attempt).unwrap_or(u8::MAX)];
-        let put_off = [
-            &job.key.as_bytes()[..],
-            receipt.token,
-            &attempts,
-            &job.payload,
-        ];
-        let mut script = RETRY.prepare_invoke();
-        script.key(self.stream()).key(self.names.pending(job.key));
-        script.key(self.names.queue("later"));
-        self.name(&receipt, &mut script);
-        let pending = PENDING.saturating_add(pause);
-        script.arg(millis(pause)).arg(millis(pending));
-        script.arg(put_off.concat());
-        let _: u8 = self.link.change("retry", script).await?;
-        Ok(())
-    }
-
-    async fn bury(&self, job: &TakenJob) -> Result<(), FarError> {
-        let receipt = Receipt::of(job)?;
-        let mut script = BURY.prepare_invoke();
-        script.key(self.stream()).key(self.names.pending(job.key));
-        script.key(self.names.queue("dead"));
-        self.name(&receipt, &mut script);
-        script.arg(&job.key.as_bytes()[..]).arg(&job.payload[..]);
-        let buried: u8 = self.link.change("bury", script).await?;
-        if buried == 1 {
-            tracing::warn!(key = %job.key, "a refresh is given up");
-        }
-        Ok(())
-    }
-
-    /// Names an entry to a script, and who holds it.
-    fn name(&self, receipt: &Receipt<'_>, script: &mut ScriptInvocation<'static>) {
-        script.arg(GROUP).arg(receipt.entry);
-        script.arg(self.tokens.node()).arg(receipt.deliveries);
-        script.arg(receipt.token);
     }
 
     fn stream(&self) -> String {
@@ -328,6 +285,10 @@ impl RemoteRefreshes for Redis {
 
     fn done(&self, job: TakenJob) -> FarFuture<'_, Result<(), FarError>> {
         Box::pin(async move { self.inner().queue.done(&job).await })
+    }
+
+    fn decline(&self, job: TakenJob) -> FarFuture<'_, Result<(), FarError>> {
+        Box::pin(async move { self.inner().queue.decline(&job).await })
     }
 
     fn retry(&self, job: TakenJob, pause: Duration) -> FarFuture<'_, Result<(), FarError>> {

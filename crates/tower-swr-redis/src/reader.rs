@@ -10,7 +10,6 @@ use redis::streams::{StreamId, StreamRangeReply, StreamReadReply};
 use redis::{RedisResult, Value};
 use tower_swr_core::{FarError, Invalidation, LogEvent, LogPosition, Subject};
 
-use crate::connection::STEP_BUDGET;
 use crate::error::far_error;
 use crate::invalidation::{Log, id, position};
 use crate::lease::millis;
@@ -254,7 +253,7 @@ impl Reader<'_> {
         script.key(self.log.names.log()).arg(id(after)).arg(PAGE);
         let answer = script.invoke_async(&mut self.connection);
         let answer: RedisResult<(String, u8, StreamRangeReply)> =
-            self.log.link.ports().within(STEP_BUDGET, answer).await?;
+            self.log.link.in_time(answer).await?;
         let step = "XRANGE";
         let answer = answer.map_err(|error| far_error(&error, step))?;
         let (last, is_there, entries) = answer;
@@ -268,7 +267,7 @@ impl Reader<'_> {
     async fn about_server(&mut self) -> Result<About, FarError> {
         let question = redis::cmd("INFO");
         let answer = question.query_async(&mut self.connection);
-        let answer: RedisResult<String> = self.log.link.ports().within(STEP_BUDGET, answer).await?;
+        let answer: RedisResult<String> = self.log.link.in_time(answer).await?;
         match answer {
             Ok(text) => Ok(About::understand(&text)),
             Err(error) => match far_error(&error, "INFO") {

@@ -46,7 +46,8 @@ scripts! {
     /// KEYS value, mutex, fence. ARGV token, time to live in ms, version seen (or nothing), ms that the fence has to last.
     /// Another version is there: `{2, 0}`. The mutex was free and holds the token now: `{1, 0}`. Otherwise `{0, ms left}`.
     /// What does not run out within an hour is no mutex of ours, and counts as free; so does one that was given before the
-    /// last purge, since its holder can no longer write. The fence outlives the lease, or its end would look like a purge.
+    /// last purge, since its holder can no longer write, and one that holds the token, so that whoever has heard no answer may
+    /// ask again. The fence outlives the lease, or its end would look like a purge.
     ACQUIRE = r"
         local there = ''
         local head = redis.pcall('GETRANGE', KEYS[1], 0, 15)
@@ -67,7 +68,7 @@ scripts! {
         local left = redis.call('PTTL', KEYS[2])
         local holder = redis.pcall('GET', KEYS[2])
         local is_ours = type(holder) == 'string' and left >= 0 and left <= 3600000
-        if not is_ours or string.sub(holder, #ARGV[1] + 1) ~= fence then
+        if not is_ours or holder == token or string.sub(holder, #ARGV[1] + 1) ~= fence then
             redis.call('SET', KEYS[2], token, 'PX', ARGV[2])
             return {1, 0}
         end
@@ -177,6 +178,11 @@ scripts! {
     /// pending, if it says that of this entry; and 1. Whoever no longer holds the entry changes nothing, and 0: it is
     /// another's now, or was handed to the same worker again.
     DONE = concat!(let_go!(), no_longer_pending!());
+
+    /// KEYS stream, pending. ARGV as of `DONE`, channel, message. The same, and those who wait are told.
+    DECLINE = concat!(let_go!(), r"
+        redis.call('PUBLISH', ARGV[6], ARGV[7])
+    ", no_longer_pending!());
 
     /// KEYS stream, pending, set of those put off. ARGV as of `DONE`, ms to wait, ms to be pending, what to put off.
     /// Whoever still holds the entry puts it off; who does not changes nothing, and 0.

@@ -10,7 +10,6 @@ use futures_util::future::try_join_all;
 use redis::streams::StreamRangeReply;
 use tower_swr_core::{FarError, LogPosition, Moment, Subject};
 
-use crate::connection::STEP_BUDGET;
 use crate::invalidation::{Log, id, position};
 use crate::lease::millis;
 use crate::reader::entry;
@@ -96,7 +95,7 @@ impl Log {
         note.arg(self.names.swept()).arg(&last.id);
         note.arg("PX").arg(millis(self.keep_stamps));
         let step = |mut connection| async move { note.exec_async(&mut connection).await };
-        self.link.ask("SET", STEP_BUDGET, step).await?;
+        self.link.ask("SET", self.link.budgets().step, step).await?;
         Ok(ids.len() == PAGE)
     }
 
@@ -110,14 +109,16 @@ impl Log {
         question.arg(format!("({}", id(after))).arg(id(to));
         question.arg("COUNT").arg(PAGE);
         let step = |mut connection| async move { question.query_async(&mut connection).await };
-        self.link.ask("XRANGE", STEP_BUDGET, step).await
+        self.link
+            .ask("XRANGE", self.link.budgets().step, step)
+            .await
     }
 
     async fn noted(&self, name: String) -> Result<Option<LogPosition>, FarError> {
         let mut question = redis::cmd("GET");
         question.arg(name);
         let step = |mut connection| async move { question.query_async(&mut connection).await };
-        let noted: Option<String> = self.link.ask("GET", STEP_BUDGET, step).await?;
+        let noted: Option<String> = self.link.ask("GET", self.link.budgets().step, step).await?;
         let unexpected = FarError::Unexpected { step: "GET" };
         noted
             .map(|noted| position(&noted).ok_or(unexpected))

@@ -10,7 +10,6 @@ use tower_swr_core::{
     Wait, Woken, wire::MAX_BYTES,
 };
 
-use crate::connection::GET_BUDGET;
 use crate::handle::Redis;
 use crate::lease::{Grounds, RedisLease, millis};
 use crate::script::ACQUIRE;
@@ -51,7 +50,7 @@ impl Store {
         let mut question = redis::cmd("GETRANGE");
         question.arg(names.value(key)).arg(0).arg(MOST_BYTES);
         let step = |mut connection| async move { question.query_async(&mut connection).await };
-        let mut blob: Bytes = match link.ask("GETRANGE", GET_BUDGET, step).await {
+        let mut blob: Bytes = match link.ask("GETRANGE", link.budgets().get, step).await {
             // Something else than a value is there, put by somebody else.
             Err(FarError::Refused { code }) if code == "WRONGTYPE" => Bytes::new(),
             answer => answer?,
@@ -65,26 +64,25 @@ impl Store {
     }
 
     async fn acquire(&self, key: &FarKey, have: Option<Version>) -> Result<Acquired, FarError> {
-        let grounds = &*self.grounds;
-        let Grounds {
-            link, names, times, ..
-        } = grounds;
         let registration = self.wakeups.register(key);
         let mut lease = RedisLease::claim(&self.grounds, key, self.tokens.next());
-        let have = have.as_ref().map_or(&[][..], |version| version.as_bytes());
-        let mut script = ACQUIRE.prepare_invoke();
-        script.key(names.value(key)).key(lease.mutex());
-        script.key(lease.fence());
-        script.arg(lease.token()).arg(millis(times.ttl)).arg(have);
-        script.arg(millis(grounds.keep_fence()));
-        let asked = link.ports().clock.now();
-        let answer: Result<(u8, i64), FarError> = link.change("acquire", script).await;
-        if answer == Err(FarError::Unavailable) {
-            // It was not even asked for, so there is nothing to give back.
-            lease.forget();
-            return Err(FarError::Unavailable);
+        let asked = self.grounds.link.ports().clock.now();
+        let mut answer = self.ask_for(&lease, key, have).await;
+        if answer.as_ref().is_err_and(FarError::is_in_doubt) {
+            lease.doubt();
         }
-        let (outcome, left) = answer?;
+        if matches!(answer, Err(FarError::TimedOut { .. })) {
+            // In the name of the same lease: if the first question has brought it, the second finds that out.
+            answer = self.ask_for(&lease, key, have).await;
+        }
+        let (outcome, left) = match answer {
+            Err(FarError::Unavailable) => {
+                // It was not even asked for, so there is nothing to give back but what was in doubt before.
+                lease.forget();
+                return Err(FarError::Unavailable);
+            }
+            answer => answer?,
+        };
         match outcome {
             1 => {
                 lease.begin(asked);
@@ -99,6 +97,24 @@ impl Store {
                 Ok(Acquired::Wait(self.wait(registration, left)))
             }
         }
+    }
+
+    async fn ask_for(
+        &self,
+        lease: &RedisLease,
+        key: &FarKey,
+        have: Option<Version>,
+    ) -> Result<(u8, i64), FarError> {
+        let Grounds {
+            link, names, times, ..
+        } = &*self.grounds;
+        let have = have.as_ref().map_or(&[][..], |version| version.as_bytes());
+        let mut script = ACQUIRE.prepare_invoke();
+        script.key(names.value(key)).key(lease.mutex());
+        script.key(lease.fence());
+        script.arg(lease.token()).arg(millis(times.ttl)).arg(have);
+        script.arg(millis(self.grounds.keep_fence()));
+        link.change("acquire", script).await
     }
 
     fn wait(&self, message: Registration, left: i64) -> Wait {

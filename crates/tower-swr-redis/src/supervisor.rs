@@ -19,8 +19,6 @@ use crate::line::Connection;
 
 /// The time between two questions, and between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(200);
-/// What an answer may take.
-const PROBE_BUDGET: Duration = Duration::from_millis(100);
 /// The time until the next attempt where a server is there that does not want us.
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 /// So many questions without an answer, and the connection is given up.
@@ -92,7 +90,7 @@ async fn probe(link: &Link, mut connection: Connection) -> Result<(), FarError> 
         let answer = connection.ask_time().await?;
         from_redis_value::<(u64, u64)>(answer).map_err(RedisError::from)
     };
-    let answer = link.ports().within(PROBE_BUDGET, question).await?;
+    let answer = link.in_time(question).await?;
     let (seconds, micros) = answer.map_err(|error| far_error(&error, "TIME"))?;
     let millis = seconds.saturating_mul(1000).saturating_add(micros / 1000);
     link.set_clock(asked, clock.now(), millis);

@@ -18,7 +18,7 @@ use redis::aio::PubSub;
 use tokio::sync::oneshot;
 use tower_swr_core::{Digest, FarError, FarKey, Woken};
 
-use crate::connection::{Link, STEP_BUDGET};
+use crate::connection::Link;
 
 /// The time between two attempts to subscribe.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -33,6 +33,7 @@ pub(crate) fn message(primary: Digest, variant: Option<Digest>, why: Woken) -> V
         Woken::Stored => b'S',
         Woken::Released | Woken::Time => b'F',
         Woken::Invalidated => b'D',
+        Woken::Declined => b'N',
     });
     message
 }
@@ -43,6 +44,7 @@ fn understand(message: &[u8]) -> Option<(Digest, Option<Digest>, Woken)> {
         b'S' => Woken::Stored,
         b'F' => Woken::Released,
         b'D' => Woken::Invalidated,
+        b'N' => Woken::Declined,
         _ => return None,
     };
     let (primary, variant) = digests.split_at_checked(Digest::BYTES)?;
@@ -95,16 +97,21 @@ impl Wakeups {
         }
     }
 
-    /// Tells those whom `message` concerns. An invalidation concerns the variants, too.
+    /// Tells those whom `message` concerns. An invalidation concerns the variants, too, and so does what was committed by the
+    /// mutex of the primary key.
     fn tell(&self, message: &[u8]) {
         let Some((primary, variant, why)) = understand(message) else {
             return;
         };
+        if why == Woken::Declined {
+            return self.tell_of_job(primary);
+        }
         let mut waiting = self.waiting();
         let Some(all) = waiting.of.remove(&primary) else {
             return;
         };
-        let concerned = |waiter: &Waiter| why == Woken::Invalidated || waiter.variant == variant;
+        let of_all = why == Woken::Invalidated || (why == Woken::Stored && variant.is_none());
+        let concerned = |waiter: &Waiter| of_all || waiter.variant == variant;
         let (told, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(concerned);
         if !rest.is_empty() {
             waiting.of.insert(primary, rest);
@@ -113,6 +120,21 @@ impl Wakeups {
         for waiter in told {
             // Who no longer waits need not be told.
             let _ = waiter.sender.send(why);
+        }
+    }
+
+    /// Tells those who wait for what a worker could not do: a job has one name, whether it is of a primary key or of a variant.
+    fn tell_of_job(&self, key: Digest) {
+        let mut waiting = self.waiting();
+        let mut told = Vec::new();
+        waiting.of.retain(|primary, all| {
+            let is_of = |waiter: &mut Waiter| waiter.variant.unwrap_or(*primary) == key;
+            told.extend(all.extract_if(.., is_of));
+            !all.is_empty()
+        });
+        drop(waiting);
+        for waiter in told {
+            let _ = waiter.sender.send(Woken::Declined);
         }
     }
 
@@ -209,7 +231,7 @@ async fn listen_on(link: &Link, subscription: PubSub, wakeups: &Wakeups) -> FarE
             }
             Either::Right(_) => {
                 let ping = sink.ping::<redis::Value>();
-                match link.ports().within(STEP_BUDGET, ping).await {
+                match link.in_time(ping).await {
                     Ok(Ok(_)) => quiet = link.ports().clock.sleep(PROBE_EVERY),
                     Ok(Err(_)) => return FarError::Disconnected,
                     Err(timed_out) => return timed_out,
@@ -257,6 +279,35 @@ mod tests {
         wakeups.tell(&told(&keys()[0], Woken::Invalidated));
         let over = registered.each_mut().map(|wait| wait.now_or_never());
         assert_eq!(over, [Some(Woken::Invalidated); 3]);
+    }
+
+    #[test]
+    fn what_the_mutex_of_the_primary_key_has_brought_may_be_a_variant() {
+        let wakeups = Arc::new(Wakeups::default());
+        for (why, are_all) in [(Woken::Stored, true), (Woken::Released, false)] {
+            let mut registered = keys().map(|key| wakeups.register(&key));
+            wakeups.tell(&told(&keys()[0], why));
+            let over = registered.each_mut().map(|wait| wait.now_or_never());
+            let of_variant = are_all.then_some(why);
+            assert_eq!(over, [Some(why), of_variant, of_variant]);
+        }
+    }
+
+    #[test]
+    fn a_job_that_no_worker_does_is_of_one_key() {
+        let wakeups = Arc::new(Wakeups::default());
+        let [primary, gzip, _] = &keys();
+        for (at, job) in [primary.primary(), gzip.variant_digest().expect("one")]
+            .into_iter()
+            .enumerate()
+        {
+            let mut registered = keys().map(|key| wakeups.register(&key));
+            wakeups.tell(&message(job, None, Woken::Declined));
+            let over = registered.each_mut().map(|wait| wait.now_or_never());
+            let mut expected = [None; 3];
+            expected[at] = Some(Woken::Declined);
+            assert_eq!(over, expected);
+        }
     }
 
     #[test]

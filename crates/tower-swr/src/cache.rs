@@ -496,6 +496,31 @@ impl HttpCacheBuilder {
         self
     }
 
+    /// How long anything is served while the invalidation log cannot be followed, and others may have purged it unheard.
+    /// Default no limit but its own lifetime: a limit that ends all of it at once takes the memory away when it is needed most.
+    /// With one, the memory is emptied each time that so much has passed without the log; what is then asked for goes to the
+    /// origin a few calls at a time, as after [`HttpCache::purge_all`]. So nothing is served for longer than this after it
+    /// was purged elsewhere, and as long as it takes to notice that the log is out of reach. Call it after
+    /// [`HttpCacheBuilder::far`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tower_swr::{HttpCache, MemorySettings};
+    /// # use tower_swr_core::testing::FarServer;
+    /// # let redis = FarServer::default().node();
+    /// let builder = HttpCache::builder(MemorySettings::new(64 << 20)).far(redis);
+    /// let cache = builder.max_suspect(Duration::from_secs(30)).build();
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For zero.
+    #[track_caller]
+    pub fn max_suspect(mut self, span: Duration) -> Self {
+        self.engine = self.engine.max_suspect(span);
+        self
+    }
+
     /// Where refreshes are left to processes that run a [`RefreshWorker`](crate::RefreshWorker): the queue that they take them
     /// from, such as the `tower_swr_redis::Redis` that is the [far side](Self::far), too. Default nowhere.
     ///

@@ -3,10 +3,12 @@
 //! Whoever can read the queue reads it. So it says no more than the answer depends on: the URI, and the fields that are on
 //! the route's list, on which no secret can ever be.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
-use tower_swr_core::{Digest, FarKey, Version};
+use tower_swr_core::{Digest, FarKey, ServerTime, Version};
 
 use crate::far::{Pen, Reader};
 use crate::key::sent_uri;
@@ -25,12 +27,14 @@ pub(crate) struct Job {
     pub(crate) primary: Digest,
     /// What is to be renewed; another value will do.
     pub(crate) seen: Option<Version>,
+    /// When that can no longer be served, by the far side's clock: nobody needs it renewed any more.
+    pub(crate) until: Option<ServerTime>,
     pub(crate) uri: Uri,
     pub(crate) fields: HeaderMap,
 }
 
 /// Of what is written. Another release may write another one, which is no job here.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 /// The largest that is written, and read, in bytes.
 const MOST: usize = 32 << 10;
 
@@ -52,6 +56,7 @@ impl Job {
             scope: route.scope.name.to_owned(),
             primary: FarKey::new(primary.borrowed()).primary(),
             seen: route.shared.engine.version_of(&asked.key()),
+            until: until(route, asked),
             uri: settings.query.rewritten(uri).unwrap_or_else(|| uri.clone()),
             fields,
         })
@@ -65,6 +70,10 @@ impl Job {
         pen.text(self.primary.as_bytes());
         let seen = self.seen.as_ref().map(Version::as_bytes);
         pen.optional(seen, |pen, version| pen.text(version));
+        let until = self
+            .until
+            .map(|until| Duration::from_millis(until.millis()));
+        pen.optional(until, Pen::span);
         pen.text(Method::GET.as_str().as_bytes());
         pen.text(self.uri.to_string().as_bytes());
         let fields: Vec<_> = self.fields.iter().collect();
@@ -89,6 +98,8 @@ impl Job {
         let version =
             |reader: &mut Reader| Some(Version::from_bytes(reader.text()?[..].try_into().ok()?));
         let seen = reader.optional(version)?;
+        let since_1970 = reader.optional(Reader::span)?;
+        let until = since_1970.map(|span| ServerTime::default().after(span));
         // There are no refreshes by another one.
         reader
             .text()
@@ -99,6 +110,7 @@ impl Job {
             scope,
             primary,
             seen,
+            until,
             uri,
             fields,
         })
@@ -111,6 +123,11 @@ impl Job {
         *request.headers_mut() = self.fields.clone();
         request
     }
+}
+
+fn until(route: &Route, asked: &Question) -> Option<ServerTime> {
+    let engine = &route.shared.engine;
+    Some(engine.far_now()?.after(engine.served_for(&asked.key())?))
 }
 
 fn field(reader: &mut Reader) -> Option<(HeaderName, HeaderValue)> {
@@ -181,6 +198,7 @@ mod tests {
             scope: "news".to_owned(),
             primary: Digest::from_bytes([7; 16]),
             seen: Some(Version::from_bytes([8; 8])),
+            until: Some(ServerTime::from_millis(9)),
             uri: Uri::from_static("/tenants/1/news?page=2"),
             fields: fields.into_iter().collect(),
         }
@@ -196,6 +214,7 @@ mod tests {
         assert_eq!(Job::read(&written(&job)), Some(job.clone()));
         let absolute = Job {
             seen: None,
+            until: None,
             uri: Uri::from_static("https://example.com/a"),
             ..job
         };

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use http::Request;
-use tower_swr_core::{Digest, FarKey, Key, Version};
+use tower_swr_core::{Digest, FarKey, Key, ServerTime, Version};
 
 use crate::job::Job;
 
@@ -21,10 +21,15 @@ pub(crate) struct Order {
 pub(crate) enum Fulfilled {
     /// The handler was called, and what it said is on the far side.
     Renewed,
-    /// Another process had been faster, or it is known that answers may not be shared.
+    /// Another process had been faster, what was to be renewed was purged, or it is known that answers may not be shared.
     Found,
-    /// It is none for this process: switched off, or with other settings than the process that asked.
-    Refused,
+    /// What was to be renewed can no longer be served.
+    Late,
+    /// It is none for this process, for a reason.
+    Refused(&'static str),
+    /// The handler was called for nothing: what it said is not on the far side, for a reason, if it is one that people can do
+    /// something about.
+    Unkept(Option<&'static str>),
     /// The handler failed, or the far side could not be asked.
     Failed,
 }
@@ -41,6 +46,16 @@ impl Order {
     /// The request to be made.
     pub(crate) fn request<A>(&self, body: A) -> Request<A> {
         self.job.request(body)
+    }
+
+    pub(crate) fn scope(&self) -> &str {
+        &self.job.scope
+    }
+
+    /// Whether it came too late, if the far side's clock says `now`.
+    pub(crate) fn is_late(&self, now: Option<ServerTime>) -> bool {
+        let until = self.job.until.zip(now);
+        until.is_some_and(|(until, now)| until < now)
     }
 
     pub(crate) fn is_for(&self, scope: &str) -> bool {

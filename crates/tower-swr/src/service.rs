@@ -231,7 +231,7 @@ impl<S> CacheService<S> {
         }
         let mut text = self.route.scope.key.clone();
         let Ok(asked) = self.admit(&request, &mut text) else {
-            order.fulfil(Fulfilled::Refused);
+            order.fulfil(Fulfilled::Refused("the request bypasses the cache here"));
             return ResponseFuture::ready(Response::new(CacheBody::empty()));
         };
         let found = question::look(&mut text, &self.route, request.headers(), asked.began);

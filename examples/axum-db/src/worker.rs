@@ -34,6 +34,7 @@ pub(crate) async fn work(
         renewed = done.renewed,
         found = done.found,
         failed = done.failed,
+        left = done.refused + done.unmet + done.unkept + done.unreadable,
         "no more refreshes are taken"
     );
     close(&database).await;

@@ -1,4 +1,5 @@
-//! A worker process for the stories about workers: `refresh_worker REDIS ORIGIN NAME`.
+//! A worker process for the stories about workers: `refresh_worker REDIS ORIGIN NAME MILLIS`, where a lease lasts for so many
+//! milliseconds, after which a worker is taken for dead, too.
 
 use std::env::args;
 use std::time::Duration;
@@ -10,10 +11,13 @@ use tower_swr_redis::Redis;
 #[tokio::main]
 async fn main() {
     let mut words = args().skip(1);
-    let mut word = || words.next().expect("REDIS ORIGIN NAME");
-    let (url, teller, name) = (word(), word(), word());
-    let builder = Redis::builder(&url).rescue_after(Duration::from_secs(1));
-    let redis = builder.lease(Duration::from_secs(1)).connect();
+    let mut word = || words.next().expect("REDIS ORIGIN NAME MILLIS");
+    let (url, teller, name, millis) = (word(), word(), word(), word());
+    let span = Duration::from_millis(millis.parse().expect("a number"));
+    let redis = Redis::builder(&url)
+        .rescue_after(span)
+        .lease(span)
+        .connect();
     let redis = redis.expect("a sound URL");
     let builder = HttpCache::builder(MemorySettings::new(8 << 20)).far(redis.clone());
     let cache = builder.remote_refreshes(redis.clone()).build();

@@ -8,7 +8,7 @@ use axum::body::Body;
 use house_tests::{RedisServer, Teller, told_by, until, within};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
-use tower_swr::{HttpCache, MemorySettings};
+use tower_swr::{HttpCache, MemorySettings, Mode};
 use tower_swr_redis::Redis;
 
 /// What all processes have in common.
@@ -48,11 +48,17 @@ impl World {
         }
     }
 
-    /// A worker that is there.
+    /// A worker that is there, and taken for dead a second after it was heard of last.
     async fn worker(&self, name: &str) -> Worker {
+        self.mortal(name, Duration::from_secs(1)).await
+    }
+
+    /// The same, after `span`.
+    async fn mortal(&self, name: &str, span: Duration) -> Worker {
         let _ = self.redis.ask("DEL {swr:w1:q}:w");
         let program = Command::new(env!("CARGO_BIN_EXE_refresh_worker"))
             .args([&self.redis.url(), &self.teller.address.to_string(), name])
+            .arg(span.as_millis().to_string())
             .stdin(Stdio::null())
             .spawn()
             .expect("the program runs");
@@ -106,6 +112,15 @@ impl Web {
 
     fn calls(&self) -> u64 {
         self.cache.stats().origin_calls
+    }
+}
+
+impl Worker {
+    /// Has it stand still, or go on.
+    fn signal(&self, name: &str) {
+        let pid = self.0.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status();
+        assert!(sent.expect("kill is there").success());
     }
 }
 
@@ -164,6 +179,72 @@ async fn a_worker_that_is_killed_in_a_job_is_replaced_by_another() {
         world.redis.ask("XLEN {swr:w1:q}:s") == ":0"
     })
     .await;
+    assert_eq!(world.redis.ask("XLEN {swr:w1:q}:dead"), ":0");
+}
+
+#[tokio::test]
+async fn a_job_that_kills_five_workers_is_put_aside_and_clients_are_answered() {
+    let world = World::new().await;
+    let (asking, serving) = (world.web().await, world.web().await);
+    asking.begin(&world).await;
+    serving.until_it_says("HIT", "first").await;
+    // What it would refresh by itself in the meantime is not what this is about.
+    serving.cache.mode(Mode::ServeStale);
+    let span = Duration::from_millis(200);
+    let mut worker = world.mortal("1", span).await;
+    asking.until_it_says("STALE", "first").await;
+    for delivery in 1..=5 {
+        let call = world.teller.call().await;
+        assert_eq!(call.name, delivery.to_string());
+        assert_eq!(
+            serving.ask().await,
+            ("STALE".to_owned(), "first".to_owned())
+        );
+        assert_eq!(world.redis.ask("XLEN {swr:w1:q}:dead"), ":0");
+        if delivery == 1 {
+            // The process that has offered the job ends, or after five seconds it would make the call itself.
+            asking.cache.drain(Duration::ZERO).await;
+        }
+        drop(worker);
+        worker = world.mortal(&(delivery + 1).to_string(), span).await;
+    }
+    until("it is among the dead letters", || {
+        world.redis.ask("XLEN {swr:w1:q}:dead") == ":1"
+    })
+    .await;
+    assert_eq!(world.redis.ask("XLEN {swr:w1:q}:s"), ":0");
+    assert_eq!(serving.ask().await.0, "STALE");
+
+    // The key may be offered again, and this worker lives.
+    serving.cache.mode(Mode::Normal);
+    serving.until_it_says("STALE", "first").await;
+    let call = world.teller.call().await;
+    assert_eq!(call.name, "6");
+    call.say("second").await;
+    serving.until_it_says("HIT", "second").await;
+    assert_eq!((asking.calls(), serving.calls()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_worker_that_stands_still_is_waited_for_five_seconds_and_repeats_no_call() {
+    let world = World::new().await;
+    let web = world.web().await;
+    web.begin(&world).await;
+    let worker = world.worker("worker").await;
+    worker.signal("STOP");
+    web.until_it_says("STALE", "first").await;
+    let call = world.teller.call().await;
+    assert_eq!(call.name, "web", "nobody else is left");
+    // Clients need not wait for any of it.
+    assert_eq!(web.ask().await.0, "STALE");
+    call.say("second").await;
+    web.until_it_says("HIT", "second").await;
+    worker.signal("CONT");
+    until("the worker finds that it is done", || {
+        world.redis.ask("XLEN {swr:w1:q}:s") == ":0"
+    })
+    .await;
+    assert_eq!(web.calls(), 2);
     assert_eq!(world.redis.ask("XLEN {swr:w1:q}:dead"), ":0");
 }
 

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
+use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
@@ -130,9 +131,11 @@ impl CacheBuilder {
     /// ```
     #[must_use]
     pub fn far<F: FarStore + FarLog>(mut self, far: F) -> Self {
-        let limit = self.far.take().map(|settings| settings.limit);
         let mut settings = FarSettings::new(far);
-        settings.limit = limit.unwrap_or(settings.limit);
+        if let Some(before) = self.far.take() {
+            settings.limit = before.limit;
+            settings.max_suspect = before.max_suspect;
+        }
         self.far = Some(settings);
         self
     }
@@ -143,6 +146,39 @@ impl CacheBuilder {
     pub fn far_limit(mut self, bytes: usize) -> Self {
         if let Some(far) = &mut self.far {
             far.limit = bytes;
+        }
+        self
+    }
+
+    /// How long anything is served while the log cannot be followed, and others may have purged it unheard. Default no limit but
+    /// its own lifetime: a limit that ends all of it at once takes the memory away when it is needed most. With one, the memory
+    /// is emptied each time that so much has passed since the log was lost (or since the cache began, if it never was found),
+    /// until it is found again; what is then asked for goes to the origin a few calls at a time, as after
+    /// [`Cache::purge_all`]. So nothing is served for longer than this after it was purged elsewhere, and as long as it takes
+    /// to notice the loss. Call it after [`CacheBuilder::far`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_swr_core::testing::FarServer;
+    /// use tower_swr_core::{Cache, CacheBuilder, MemorySettings};
+    ///
+    /// let node = FarServer::default().node();
+    /// let builder = CacheBuilder::new(MemorySettings::new(1 << 20)).far(node);
+    /// let cache: Cache<u32> = builder.max_suspect(Duration::from_secs(30)).build();
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// For zero.
+    #[must_use]
+    #[track_caller]
+    pub fn max_suspect(mut self, span: Duration) -> Self {
+        assert!(
+            !span.is_zero(),
+            "max_suspect({span:?}): nothing could be kept while the log is out of reach; allow more than zero"
+        );
+        if let Some(far) = &mut self.far {
+            far.max_suspect = Some(span);
         }
         self
     }

@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 
 pub use builder::CacheBuilder;
 use far::Far;
-pub use far::{Decoded, Encoded, FarCodec, FarStats, Purged, Reach, Received};
+pub use far::{Decoded, Delivered, Delivery, Encoded, FarCodec, FarStats, Purged, Reach, Received};
 pub use fetched::{Answer, Beside, Ending, Fate, Fetched, Keep, Landed, Product, Remember, Rest};
 pub use fill::Fill;
 pub use get::{GetError, Made, NoPartial};

@@ -125,6 +125,8 @@ pub enum Woken {
     Released,
     /// The key was invalidated.
     Invalidated,
+    /// A worker that was given the refresh cannot make it: see [`decline`](crate::RemoteRefreshes::decline).
+    Declined,
     /// No message came: time to look.
     Time,
 }

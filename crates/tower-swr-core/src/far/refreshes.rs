@@ -33,7 +33,7 @@ use crate::key::Digest;
 /// ```
 pub trait RemoteRefreshes: Debug + Send + Sync + 'static {
     /// Says that a worker is there, for a time that the implementation chooses: not below two seconds, not above ten. A
-    /// worker says it once a second, also while it has its hands full.
+    /// worker says it once a second, also while it has its hands full, but not while it can [take](Self::take) nothing.
     ///
     /// # Errors
     ///
@@ -76,6 +76,18 @@ pub trait RemoteRefreshes: Debug + Send + Sync + 'static {
     ///
     /// As after an error.
     fn done(&self, job: TakenJob) -> FarFuture<'_, Result<(), FarError>>;
+
+    /// Lets go of a job as [`done`](Self::done) does, and tells those who [watch](crate::FarStore::watch) its key that no worker
+    /// is going to do it ([`Woken::Declined`](crate::Woken::Declined)): they need not wait any longer. They may not hear of it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`done`](Self::done).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`done`](Self::done).
+    fn decline(&self, job: TakenJob) -> FarFuture<'_, Result<(), FarError>>;
 
     /// Hands a job out again after `pause`, which failed; its key counts as waiting until then. After as many attempts as
     /// the implementation allows it is put aside for people to look at, and let go of.

@@ -10,7 +10,7 @@ use crate::far::{Acquired, FarError, FarFuture, FarHealth, FarKey, ServerTime, V
 /// [`acquire`](Self::acquire) with the version that was seen; then call the origin and commit, or take the newer value,
 /// or wait and ask again.
 ///
-/// Every step answers within the implementation's budget for it, with [`FarError`] where it could not be done in time,
+/// Every step answers within the implementation's budget for it (asking for a lease, within twice that), with [`FarError`] where it could not be done in time,
 /// and at once where the far side is known to be away.
 ///
 /// ```
@@ -44,9 +44,12 @@ pub trait FarStore: Debug + Send + Sync + 'static {
 
     /// Asks to be the one who calls the origin for `key`, having seen the version `have` there (none: no value of ours).
     ///
+    /// Where no answer comes within the step's budget, it is asked once more for the same lease and with the same budget. The
+    /// lease may have been given to the first question; it is then known again, and not waited for.
+    ///
     /// # Errors
     ///
-    /// Where the far side did not answer in time. The caller may then call the origin all the same; its value is not
+    /// Where the far side did not answer in time, twice. What it may have given is given back in the background. The caller may then call the origin all the same; its value is not
     /// kept on the far side.
     ///
     /// # Cancel safety
@@ -58,8 +61,14 @@ pub trait FarStore: Debug + Send + Sync + 'static {
         have: Option<Version>,
     ) -> FarFuture<'a, Result<Acquired, FarError>>;
 
-    /// Waits for what becomes of somebody else's call for `key`: from now on, for a message alone, so that the wait may never
-    /// end. Whoever waits has a deadline of their own.
+    /// Waits for what becomes of somebody else's call for `key`, or of a job that was offered for it: from now on, and not only
+    /// from when it is first polled; for a message alone, so that the wait may never end. Whoever waits has a deadline of
+    /// their own.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the wait ends it and has no other effect. A message that came before is lost with it: look for yourself before
+    /// you wait again.
     fn watch(&self, key: &FarKey) -> Wait;
 
     /// What the server's clock says now, as far as this node knows. None before it was first reached.

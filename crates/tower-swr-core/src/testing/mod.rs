@@ -22,8 +22,8 @@ mod spawn;
 pub use clock::ManualClock;
 pub use contracts::{clock_contract, rng_contract, spawn_contract};
 pub use far::{
-    FarFault, FarNode, FarServer, LeaseSpan, far_store_contract, lease_contract, log_contract,
-    remote_queue_contract,
+    FarFault, FarNode, FarServer, LeaseSpan, declining_contract, far_store_contract,
+    lease_contract, log_contract, remote_queue_contract,
 };
 pub use observe::{Heard, RecordingObserver};
 pub use rng::ScriptedRng;

@@ -6,8 +6,8 @@ use crate::support::{SECOND, secs};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use tower_swr_core::testing::{
-    FarFault, FarNode, FarServer, LeaseSpan, ManualClock, far_store_contract, lease_contract,
-    log_contract, remote_queue_contract,
+    FarFault, FarNode, FarServer, LeaseSpan, ManualClock, declining_contract, far_store_contract,
+    lease_contract, log_contract, remote_queue_contract,
 };
 use tower_swr_core::{
     Acquired, Committed, FarError, FarHealth, FarKey, FarLog, FarStore, FarWrite, Invalidation,
@@ -86,6 +86,8 @@ async fn its_queue_keeps_the_contract() {
         clock, one, other, ..
     } = house();
     remote_queue_contract([&one, &other], async |span| clock.advance(span)).await;
+    let nodes: [(&dyn FarStore, &dyn RemoteRefreshes); 2] = [(&one, &one), (&other, &other)];
+    declining_contract(nodes, async |span| clock.advance(span)).await;
 }
 
 #[tokio::test]
@@ -192,6 +194,35 @@ async fn steps_fail_as_the_fault_says() {
     assert_eq!(step.await, Err(FarError::TimedOut { budget }));
     let found = other.get(&key).await.expect("an answer");
     assert!(found.is_some(), "it was done all the same");
+}
+
+#[tokio::test]
+async fn a_lease_whose_answer_was_lost_is_asked_for_again_and_known() {
+    let House {
+        clock, one, other, ..
+    } = house();
+    let (key, budget) = (key(b"/a"), Duration::from_millis(100));
+    one.suffer(FarFault::Late(budget));
+    let mut asking = one.acquire(&key, None);
+    assert!((&mut asking).now_or_never().is_none());
+    one.recover();
+    clock.advance(budget);
+    let Ok(Acquired::Lead(lease)) = asking.await else {
+        panic!("it was given before its answer was lost");
+    };
+    let asked = other.acquire(&key, None).await;
+    assert!(matches!(asked, Ok(Acquired::Wait(_))), "{asked:?}");
+    let write = FarWrite::new(key.clone(), Bytes::from_static(b"there"));
+    assert_eq!(lease.commit(vec![write]).await, Ok(Committed::Stored));
+
+    one.suffer(FarFault::Late(budget));
+    let mut asking = one.acquire(&key, None);
+    for _ in 0..2 {
+        assert!((&mut asking).now_or_never().is_none());
+        clock.advance(budget);
+    }
+    let late = asking.await;
+    assert!(matches!(late, Err(FarError::TimedOut { .. })), "{late:?}");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod hit;
 mod near;
 mod number;
 mod outage;
+mod pick_up;
 mod queue;
 #[path = "../../tests/redis/support/server.rs"]
 mod server;
@@ -29,6 +30,7 @@ fn main() {
         }
         near::run(&server.url()).await;
         wake::run(&server.url()).await;
+        pick_up::run(&server.url()).await;
         queue::run(&server.url()).await;
         outage::run().await;
     });

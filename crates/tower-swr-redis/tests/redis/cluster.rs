@@ -7,7 +7,8 @@ use crate::support::{
     ready,
 };
 use tower_swr_core::testing::{
-    LeaseSpan, far_store_contract, lease_contract, log_contract, remote_queue_contract,
+    LeaseSpan, declining_contract, far_store_contract, lease_contract, log_contract,
+    remote_queue_contract,
 };
 use tower_swr_core::{
     Acquired, Committed, Enqueued, FarKey, FarLog, FarStore, Recorded, RemoteJob, RemoteRefreshes,
@@ -51,6 +52,7 @@ async fn a_cluster_keeps_the_contracts() {
     log_contract([(&one, &one), (&other, &other)]).await;
     let (one, other) = (node("queue", long).await, node("queue", long).await);
     remote_queue_contract([&one, &other], pass).await;
+    declining_contract([(&one, &one), (&other, &other)], pass).await;
 }
 
 #[tokio::test]

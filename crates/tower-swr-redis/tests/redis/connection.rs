@@ -1,6 +1,6 @@
 //! A server that is away, silent or slow, and one that comes back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{
     Proxy, Server, body, commit, connected, eventually, in_time, key, lead, ready,
@@ -60,6 +60,35 @@ async fn a_frozen_server_costs_each_step_its_budget_and_then_nothing() {
     server.thaw();
     ready(&redis).await;
     assert_eq!(body(&redis, &key("/a")).await, None);
+}
+
+#[tokio::test]
+async fn what_steps_may_take_is_a_setting() {
+    let server = Server::start();
+    let [get, step] = [30, 70].map(Duration::from_millis);
+    let builder = Redis::builder(&server.url())
+        .get_budget(get)
+        .step_budget(step);
+    let redis = builder.connect().expect("sound settings");
+    // Whoever looks after the connection may have given it up by the time a step is over.
+    eventually("a value is waited for", async || {
+        ready(&redis).await;
+        server.freeze();
+        let began = Instant::now();
+        let late = redis.get(&key("/a")).await;
+        server.thaw();
+        late == Err(FarError::TimedOut { budget: get }) && began.elapsed() >= get
+    })
+    .await;
+    eventually("a lease is waited for, twice", async || {
+        ready(&redis).await;
+        server.freeze();
+        let began = Instant::now();
+        let late = redis.acquire(&key("/a"), None).await.err();
+        server.thaw();
+        late == Some(FarError::TimedOut { budget: step }) && began.elapsed() >= 2 * step
+    })
+    .await;
 }
 
 #[tokio::test]

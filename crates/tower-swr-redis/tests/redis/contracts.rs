@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::support::{Server, connected, pass, ready};
 use tower_swr_core::testing::{
-    LeaseSpan, far_store_contract, lease_contract, log_contract, remote_queue_contract,
+    LeaseSpan, declining_contract, far_store_contract, lease_contract, log_contract,
+    remote_queue_contract,
 };
 use tower_swr_redis::Redis;
 
@@ -65,6 +66,7 @@ async fn queue(server: &Server) {
         connected(&server.url()).await,
     );
     remote_queue_contract([&one, &other], pass).await;
+    declining_contract([(&one, &one), (&other, &other)], pass).await;
 }
 
 /// Where a Valkey is installed: Redis is what is promised, and what all other tests start.

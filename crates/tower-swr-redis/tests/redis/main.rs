@@ -18,6 +18,7 @@ mod refusals;
 mod sentinel;
 mod settings;
 mod support;
+mod suspect;
 #[cfg(feature = "tls")]
 mod tls;
 mod values;

@@ -95,10 +95,15 @@ fn a_setting_that_is_wrong_is_named() {
         ("max_lease", builder().max_lease(millis(4999))),
         ("rescue_after", builder().rescue_after(millis(99))),
         ("keep_at_most", builder().keep_at_most(Duration::ZERO)),
+        ("get_budget", builder().get_budget(Duration::ZERO)),
+        ("step_budget", builder().step_budget(Duration::ZERO)),
+        ("dial_budget", builder().dial_budget(Duration::ZERO)),
     ];
     for (setting, builder) in wrong {
         let error = builder.connect().expect_err("it is wrong");
         assert_eq!(error.setting(), setting, "{error}");
+        let rule = error.to_string();
+        assert!(rule.starts_with(&format!("{setting}: ")), "{rule}");
     }
 }
 

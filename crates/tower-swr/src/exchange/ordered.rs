@@ -7,7 +7,9 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tokio::sync::oneshot;
 use tower_service::Service;
-use tower_swr_core::{Answer, Fate, Fill, Joined, Landed, Look, Mode, Moment, Outcome, Purpose};
+use tower_swr_core::{
+    Answer, Delivery, Fate, Fill, Joined, Landed, Look, Mode, Moment, Outcome, Purpose,
+};
 use tracing::Instrument as _;
 
 use super::through::Unasked;
@@ -36,9 +38,11 @@ where
     ///
     /// Dropped, the call is cancelled and the lease given back.
     pub(crate) async fn carry_out(mut self: Box<Self>, order: &Order) -> Fulfilled {
-        let is_on = self.route.is_far() && self.route.mode() == Mode::Normal;
-        if !is_on || !order.is_of(&self.question.primary()) {
-            return Fulfilled::Refused;
+        if let Some(why) = self.refusal(order) {
+            return Fulfilled::Refused(why);
+        }
+        if order.is_late(self.route.shared.engine.far_now()) {
+            return Fulfilled::Late;
         }
         for _ in 0..=MAX_HOPS {
             let (engine, policy) = (&self.route.shared.engine, &self.route.scope.policy);
@@ -66,6 +70,18 @@ where
         Fulfilled::Failed
     }
 
+    /// Why the order is none for this process.
+    fn refusal(&self, order: &Order) -> Option<&'static str> {
+        if !self.route.is_far() {
+            return Some("this process has no far side");
+        }
+        if self.route.mode() != Mode::Normal {
+            return Some("the cache is switched off");
+        }
+        let is_of = order.is_of(&self.question.primary());
+        (!is_of).then_some("the request has another key here: the layer has other settings")
+    }
+
     /// Leads the flight to its end.
     async fn ask(self: Box<Self>, fill: Fill<Held, Partial>, order: &Order) -> Asked<S, A> {
         let ((own, mine), (back, given_back)) = (oneshot::channel(), oneshot::channel());
@@ -77,7 +93,8 @@ where
         };
         let span = tracing::info_span!("refresh", scope = self.route.scope.name, key = ?fill.key());
         let (kept, flight, waiting) = (fill.old().cloned(), fill.key().clone(), fill.waiting());
-        let fill = self.route.through(fill).instead_of(order.seen(&flight));
+        let mut fill = self.route.through(fill).instead_of(order.seen(&flight));
+        let delivered = fill.delivered();
         let unasked = Unasked::new(self, back);
         let call = async move {
             match unasked.ask() {
@@ -89,7 +106,8 @@ where
         let outcome = waiting.await;
         match given_back.await {
             Ok(exchange) => Asked::Unasked(exchange, outcome),
-            Err(_) => Asked::Called(ending.judge(&outcome, mine)),
+            Err(_) if !ending.is_sound(&outcome, mine) => Asked::Called(Fulfilled::Failed),
+            Err(_) => Asked::Called(left(delivered.await)),
         }
     }
 }
@@ -112,6 +130,21 @@ fn judge(outcome: &Outcome<Held, Partial>, fields: &HeaderMap) -> Option<Fulfill
     }
 }
 
+/// What a call is good for, by what became of its answer on the far side.
+fn left(delivery: Option<Delivery>) -> Fulfilled {
+    match delivery {
+        Some(Delivery::Stored) => Fulfilled::Renewed,
+        Some(Delivery::Overtaken) => Fulfilled::Found,
+        Some(Delivery::Failed) => Fulfilled::Failed,
+        Some(Delivery::TooLarge) => {
+            Fulfilled::Unkept(Some("answers are too large for the far side"))
+        }
+        Some(Delivery::Unwritten) => Fulfilled::Unkept(Some("answers are for one process alone")),
+        // Nothing was kept: it may not be, or a purge has overtaken it.
+        None => Fulfilled::Unkept(None),
+    }
+}
+
 /// What it takes to know how a call ended.
 struct Ending {
     route: Arc<Route>,
@@ -121,12 +154,13 @@ struct Ending {
 }
 
 impl Ending {
-    fn judge<B, E>(
+    /// Whether it brought an answer, whole and in time.
+    fn is_sound<B, E>(
         &self,
         outcome: &Outcome<Held, Partial>,
         mut own: oneshot::Receiver<Own<B, E>>,
-    ) -> Fulfilled {
-        let is_done = match outcome {
+    ) -> bool {
+        match outcome {
             Outcome::Landed(Landed { fate, answer, .. }) => match (fate, answer) {
                 (Fate::Failed, _) => false,
                 (Fate::Stored, Answer::Partial(_)) => self.is_whole(),
@@ -138,10 +172,6 @@ impl Ending {
                 Ok(Own::Response(response, _)) if policy::is_failure(response.status())
             ),
             _ => false,
-        };
-        match is_done {
-            true => Fulfilled::Renewed,
-            false => Fulfilled::Failed,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A process that serves nobody: it makes the refreshes that others leave to it.
 
+mod remarks;
 mod shift;
 mod stats;
 mod toil;
@@ -15,6 +16,7 @@ use http_body_util::Empty;
 use tower_service::Service;
 use tower_swr_core::{Clock, HasherRng, RemoteRefreshes, Rng, Spawn, SystemClock, TokioSpawn};
 
+use remarks::Remarks;
 use shift::Shift;
 use stats::Counts;
 pub use stats::WorkerStats;
@@ -29,7 +31,9 @@ pub use stats::WorkerStats;
 /// such as the client's address.
 ///
 /// Each refresh is handed out at least once, and again if its worker dies. One that fails is tried again after a pause, and put
-/// aside after as many attempts as the queue allows. Where another process has been faster, nothing is called.
+/// aside after as many attempts as the queue allows. Where another process has been faster, nothing is called. One that cannot
+/// be made here is given back to the process that asked for it, which then makes it at once; why is logged, once for each
+/// scope and reason.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -50,6 +54,14 @@ pub use stats::WorkerStats;
 /// assert_eq!(done.renewed, 0);
 /// # });
 /// ```
+///
+/// # What stands before the layer
+///
+/// A middleware around the layer runs in the worker, too, on a request that has no cookies, no credentials and no client
+/// address. One that answers by itself (a login, a limit, a redirect) keeps the refresh from the layer; that counts as
+/// [`unmet`](WorkerStats::unmet), and whoever asked makes the refresh. One that misses an extension and answers with an error
+/// makes it [fail](WorkerStats::failed). So build the worker's service from the layer inwards: routes, layers and handlers,
+/// without what is there for clients.
 ///
 /// # When not to use it
 ///
@@ -73,6 +85,7 @@ struct Desk {
     rng: Arc<dyn Rng>,
     spawn: Arc<dyn Spawn>,
     counts: Arc<Counts>,
+    remarks: Arc<Remarks>,
 }
 
 impl<S> RefreshWorker<S> {
@@ -89,6 +102,7 @@ impl<S> RefreshWorker<S> {
                 rng: Arc::new(HasherRng),
                 spawn: Arc::new(TokioSpawn),
                 counts: Arc::default(),
+                remarks: Arc::default(),
             }),
             body: PhantomData,
         }
@@ -139,7 +153,9 @@ impl<S, A> RefreshWorker<S, A> {
 
     /// How long one refresh may take; then it is cancelled and counts as failed. Default 75 s: longer than a handler has by
     /// [`origin_timeout`](crate::CacheLayer::origin_timeout), and less than the time after which a queue takes a worker for
-    /// dead.
+    /// dead: 90 s by `rescue_after` of a `tower_swr_redis::Redis`, which is to be raised with this one. Where it is not, a job is
+    /// handed to a second worker while the first still has it. The lease keeps that one from making the same call, but it
+    /// counts as an attempt, of which there are five.
     pub fn limit(self, span: Duration) -> Self {
         self.with(|desk| desk.limit = span)
     }

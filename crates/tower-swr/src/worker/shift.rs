@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{Either, join, select};
@@ -23,6 +24,8 @@ pub(super) struct Shift<S> {
     desk: Arc<Desk>,
     service: S,
     hands: Arc<Semaphore>,
+    /// Whether jobs could be taken when that was tried last.
+    can_take: AtomicBool,
     stopping: watch::Sender<bool>,
     /// Its end is the end of all that still runs.
     closing: watch::Sender<()>,
@@ -34,6 +37,7 @@ impl<S> Shift<S> {
             hands: Arc::new(Semaphore::new(desk.concurrency)),
             desk,
             service,
+            can_take: AtomicBool::new(true),
             stopping: watch::Sender::default(),
             closing: watch::Sender::default(),
         }
@@ -51,6 +55,7 @@ impl<S> Shift<S> {
             desk,
             service,
             hands,
+            can_take,
             stopping,
             closing,
         } = self;
@@ -65,8 +70,8 @@ impl<S> Shift<S> {
                 drop(hand);
             }));
         };
-        let attending = attend(desk, stopping.subscribe());
-        let taking = take(desk, &hands, stopping.subscribe(), run);
+        let attending = attend(desk, &can_take, stopping.subscribe());
+        let taking = take(desk, (&hands, &can_take), stopping.subscribe(), run);
         let mut working = pin!(join(attending, taking));
         // It does not end before it is told to.
         select(pin!(stop), &mut working).await;
@@ -84,10 +89,13 @@ impl<S> Shift<S> {
     }
 }
 
-/// Says that a worker is there, whatever it has in its hands.
-async fn attend(desk: &Desk, mut stopping: watch::Receiver<bool>) {
+/// Says that a worker is there, whatever it has in its hands; but not where it gets nothing into them: nobody must wait for it
+/// then.
+async fn attend(desk: &Desk, can_take: &AtomicBool, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        if let Err(reason) = desk.queue.attend().await {
+        if can_take.load(Ordering::Relaxed)
+            && let Err(reason) = desk.queue.attend().await
+        {
             desk.counts.add(Count::QueueFailure);
             tracing::debug!(%reason, "it could not be said that a worker is there");
         }
@@ -98,13 +106,15 @@ async fn attend(desk: &Desk, mut stopping: watch::Receiver<bool>) {
 /// Takes jobs and has them done.
 async fn take(
     desk: &Desk,
-    hands: &Arc<Semaphore>,
+    (hands, can_take): (&Arc<Semaphore>, &AtomicBool),
     mut stopping: watch::Receiver<bool>,
     mut run: impl FnMut(TakenJob, OwnedSemaphorePermit),
 ) {
     while let Some(hand) = free_hand(hands, &mut stopping).await {
         let most = 1 + hands.available_permits();
-        match desk.queue.take(most).await {
+        let taken = desk.queue.take(most).await;
+        can_take.store(taken.is_ok(), Ordering::Relaxed);
+        match taken {
             Ok(jobs) => {
                 let mut free = Some(hand);
                 for job in jobs {

@@ -6,11 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct WorkerStats {
     /// Refreshes for which the handler was called, and whose answer is on the far side.
     pub renewed: u64,
-    /// Those for which nothing was called: another process had been faster, or answers may not be shared.
+    /// Those for which nothing was called, or for nothing: another process had been faster, what was to be renewed was purged
+    /// meanwhile, or answers may not be shared.
     pub found: u64,
+    /// Those that came too late: what they were to renew could not be served any more.
+    pub late: u64,
+    /// Those for which the handler was called, and whose answer is not on the far side: it is too large, is not to be kept, or
+    /// a purge has overtaken it.
+    pub unkept: u64,
     /// Those that are none for this process: its layers have other settings, are switched off, or have no far side.
     pub refused: u64,
-    /// Those in which no layer of theirs took part: there is no such route here, or it has no cache.
+    /// Those in which no layer of theirs took part: there is no such route here, or it has no cache, or something before it
+    /// has answered.
     pub unmet: u64,
     /// Those that nobody here can read: of another release, or damaged.
     pub unreadable: u64,
@@ -25,6 +32,8 @@ pub struct WorkerStats {
 pub(super) enum Count {
     Renewed,
     Found,
+    Late,
+    Unkept,
     Refused,
     Unmet,
     Unreadable,
@@ -33,7 +42,7 @@ pub(super) enum Count {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Counts([AtomicU64; 7]);
+pub(super) struct Counts([AtomicU64; 9]);
 
 impl Counts {
     pub(super) fn add(&self, what: Count) {
@@ -45,6 +54,8 @@ impl Counts {
         WorkerStats {
             renewed: read(Count::Renewed),
             found: read(Count::Found),
+            late: read(Count::Late),
+            unkept: read(Count::Unkept),
             refused: read(Count::Refused),
             unmet: read(Count::Unmet),
             unreadable: read(Count::Unreadable),

@@ -25,6 +25,8 @@ pub(super) struct Toil<S, A> {
     body: PhantomData<fn() -> A>,
 }
 
+/// Between two messages about one key.
+const HEARING: Duration = Duration::from_millis(100);
 /// The first pause after a failure; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,7 +49,11 @@ impl<S, A> Toil<S, A> {
         let how = match Job::read(&job.payload) {
             Some(told) => {
                 let order = Arc::new(Order::new(told, job.key));
-                make(&desk, self.service, order).await
+                let made = make(&desk, self.service, Arc::clone(&order)).await;
+                if let Some(why) = made.remark {
+                    desk.remarks.make(order.scope(), why);
+                }
+                made.count
             }
             None => Count::Unreadable,
         };
@@ -65,8 +71,14 @@ impl<S, A> Toil<S, A> {
             Count::Unreadable => {
                 // Tried again it would not be read either.
                 tracing::warn!(key = %job.key, "a refresh that is none of this release was thrown away");
-                desk.queue.done(job).await
+                desk.queue.decline(job).await
             }
+            Count::Unkept => {
+                // Whoever waits has heard just now that the lease is free, and has to listen again before there is more to say.
+                desk.clock.sleep(HEARING).await;
+                desk.queue.decline(job).await
+            }
+            Count::Refused | Count::Unmet => desk.queue.decline(job).await,
             _ => desk.queue.done(job).await,
         };
         if let Err(reason) = given_back {
@@ -76,8 +88,17 @@ impl<S, A> Toil<S, A> {
     }
 }
 
+/// What became of an order.
+struct Made {
+    count: Count,
+    /// What people should know of it.
+    remark: Option<&'static str>,
+}
+
+const UNMET: &str = "no layer of this scope took part: there is none on the route, or something before it has answered";
+
 /// Hands the order to the service, and waits for what becomes of it.
-async fn make<S, A, B>(desk: &Desk, service: S, order: Arc<Order>) -> Count
+async fn make<S, A, B>(desk: &Desk, service: S, order: Arc<Order>) -> Made
 where
     S: Service<Request<A>, Response = Response<B>>,
     A: Default,
@@ -90,12 +111,15 @@ where
         // An error, a panic, or no answer in time.
         Either::Left(_) | Either::Right(_) => None,
     };
-    match (order.fulfilled(), answered) {
-        (Some(Fulfilled::Renewed), _) => Count::Renewed,
-        (Some(Fulfilled::Found), _) => Count::Found,
-        (Some(Fulfilled::Refused), _) => Count::Refused,
-        (Some(Fulfilled::Failed), _) => Count::Failed,
-        (None, Some(status)) if !status.is_server_error() => Count::Unmet,
-        (None, _) => Count::Failed,
-    }
+    let (count, remark) = match (order.fulfilled(), answered) {
+        (Some(Fulfilled::Renewed), _) => (Count::Renewed, None),
+        (Some(Fulfilled::Found), _) => (Count::Found, None),
+        (Some(Fulfilled::Late), _) => (Count::Late, None),
+        (Some(Fulfilled::Unkept(why)), _) => (Count::Unkept, why),
+        (Some(Fulfilled::Refused(why)), _) => (Count::Refused, Some(why)),
+        (Some(Fulfilled::Failed), _) => (Count::Failed, None),
+        (None, Some(status)) if !status.is_server_error() => (Count::Unmet, Some(UNMET)),
+        (None, _) => (Count::Failed, None),
+    };
+    Made { count, remark }
 }

@@ -10,7 +10,9 @@ use futures_util::future::{Either, select};
 use super::{Far, count};
 use crate::cache::{Cache, Look, Refresh};
 use crate::decision::Mode;
-use crate::far::{Enqueued, FarError, FarKey, RemoteJob, RemoteRefreshes, Version, Wait, Woken};
+use crate::far::{
+    Enqueued, FarError, FarKey, RemoteJob, RemoteRefreshes, ServerTime, Version, Wait, Woken,
+};
 use crate::key::{Key, KeyRef};
 use crate::lifetime::Freshness;
 use crate::wire::Frame;
@@ -37,16 +39,41 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         kept.map(Version::from_bytes)
     }
 
+    /// What the far side's clock says now, as far as is known here.
+    #[must_use]
+    pub fn far_now(&self) -> Option<ServerTime> {
+        self.shared.far.as_ref()?.store.server_now()
+    }
+
+    /// How long what is kept under `key` can still be served, fresh or stale; nothing where nothing is served.
+    #[must_use]
+    pub fn served_for(&self, key: &KeyRef<'_>) -> Option<Duration> {
+        match self.look(key, Mode::Normal, self.now()) {
+            Look::Serve { entry, age, .. } => {
+                let lifetime = entry.lifetime();
+                let served = lifetime.fresh().saturating_add(lifetime.stale_window());
+                Some(served.saturating_sub(age))
+            }
+            Look::Fetch { .. } | Look::Uncacheable => None,
+        }
+    }
+
     /// Leaves a refresh to a worker, to whom `payload` says all there is to know: see
     /// [`remote_refreshes`](crate::CacheBuilder::remote_refreshes). `refresh` takes what the far side has, or makes the value
     /// here: a flight that goes [through a codec](crate::Fill::through) does both.
     ///
     /// It runs when the worker is done, and at once where the far side has a newer value already, where no worker is there or
-    /// the queue is. It also runs where no worker has been heard of for five seconds; the refresh mutex then sees to it that
+    /// the queue is not, and where a worker says that it cannot. It also runs where no worker has been heard of for five seconds; the refresh mutex then sees to it that
     /// a slow worker and this process do not both call the origin. Until then the key is [reserved](Cache::reserve_refresh),
     /// but nobody waits and nothing flies: whoever misses meanwhile makes a call of their own.
     ///
     /// Without anybody to leave it to, this is [`Refresh::submit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// It returns at once, and whoever called it may go: what waits for the worker is a task of its own, which ends with the
+    /// queue of refreshes ([`Cache::drain`]). Then, and where nothing is left to be renewed, `refresh` is dropped without having been
+    /// polled. A job that was offered stays with the workers.
     pub fn refresh_elsewhere(
         &self,
         mut turn: Refresh,
@@ -129,15 +156,8 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
 
     /// How long a worker has for `key`: less than what is kept can still be served for, or somebody would have to wait.
     fn patience_of(&self, key: &Key) -> Duration {
-        let now = self.now();
-        match self.look(&key.borrowed(), Mode::Normal, now) {
-            Look::Serve { entry, age, .. } => {
-                let lifetime = entry.lifetime();
-                let served = lifetime.fresh().saturating_add(lifetime.stale_window());
-                PATIENCE.min(served.saturating_sub(age) / 2)
-            }
-            Look::Fetch { .. } | Look::Uncacheable => PATIENCE,
-        }
+        let left = self.served_for(&key.borrowed());
+        left.map_or(PATIENCE, |left| PATIENCE.min(left / 2))
     }
 
     /// Waits until something is there, or nothing will be.
@@ -150,6 +170,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
                     over = left;
                     watch = far.store.watch(there);
                 }
+                Either::Left((Woken::Declined, _)) => return count(&far.counts.declined),
                 Either::Left(_) => return,
                 Either::Right(_) => return count(&far.counts.overdue),
             }

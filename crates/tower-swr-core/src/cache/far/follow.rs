@@ -1,10 +1,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 
 use super::Far;
 use crate::cache::{Cache, Shared};
+use crate::clock::{Clock, Sleep};
 use crate::far::{Invalidation, LogEvent, LogFollower};
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
@@ -27,7 +29,11 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
             // Its runtime has ended, and nobody has listened since.
             self.clear();
         }
-        let listening = listen(follower, Arc::downgrade(&self.shared));
+        let patience = Patience {
+            clock: Arc::clone(&self.shared.clock),
+            span: far.max_suspect,
+        };
+        let listening = listen(follower, patience, Arc::downgrade(&self.shared));
         let mut closing = far.closing.subscribe();
         far.spawn.spawn(Box::pin(async move {
             let _following = following;
@@ -66,20 +72,58 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
 }
 
 /// Listens as long as the cache lives.
-async fn listen<V, P>(mut follower: Box<dyn LogFollower>, shared: Weak<Shared<V, P>>)
-where
+async fn listen<V, P>(
+    mut follower: Box<dyn LogFollower>,
+    patience: Patience,
+    shared: Weak<Shared<V, P>>,
+) where
     V: Send + Sync + 'static,
     P: Clone + Send + Sync + 'static,
 {
+    // Until the first word comes something may be missed.
+    let mut over = patience.begin();
     loop {
-        let event = follower.next().await;
+        let event = hear_before(&mut *follower, over.as_mut()).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
         let cache = Cache { shared };
-        if let Some(far) = &cache.shared.far {
+        match event {
+            None => {
+                cache.clear();
+                over = patience.begin();
+            }
+            Some(LogEvent::Suspect) if over.is_none() => over = patience.begin(),
+            Some(LogEvent::Replayed | LogEvent::HistoryLost) => over = None,
+            Some(LogEvent::Suspect | LogEvent::Invalidated { .. }) => {}
+        }
+        if let (Some(event), Some(far)) = (event, &cache.shared.far) {
             cache.hear(far, event);
         }
+    }
+}
+
+/// The next event; nothing where patience is over before.
+async fn hear_before(follower: &mut dyn LogFollower, over: Option<&mut Sleep>) -> Option<LogEvent> {
+    match over {
+        None => Some(follower.next().await),
+        Some(over) => match select(follower.next(), over).await {
+            Either::Left((event, _)) => Some(event),
+            Either::Right(_) => None,
+        },
+    }
+}
+
+/// How long what is kept will do while nobody knows what was invalidated.
+struct Patience {
+    clock: Arc<dyn Clock>,
+    span: Option<Duration>,
+}
+
+impl Patience {
+    /// Its end, where it has one.
+    fn begin(&self) -> Option<Sleep> {
+        self.span.map(|span| self.clock.sleep(span))
     }
 }
 

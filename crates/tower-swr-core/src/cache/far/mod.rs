@@ -9,6 +9,7 @@
 //! same stamps.
 
 mod codec;
+mod delivery;
 mod elsewhere;
 mod follow;
 mod found;
@@ -21,10 +22,12 @@ mod through;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 pub use codec::{Decoded, Encoded, FarCodec, Received};
+pub use delivery::{Delivered, Delivery};
 pub(super) use holdings::Grant;
 use holdings::Holdings;
 pub(super) use parcel::Parcel;
@@ -45,6 +48,8 @@ pub(super) struct FarSettings {
     pub(super) log: Arc<dyn FarLog>,
     /// The largest frame that is stored there.
     pub(super) limit: usize,
+    /// How long what is kept is served while the log cannot be followed.
+    pub(super) max_suspect: Option<Duration>,
 }
 
 impl FarSettings {
@@ -54,6 +59,7 @@ impl FarSettings {
             store: Arc::clone(&far) as Arc<dyn FarStore>,
             log: far,
             limit: MAX_BYTES,
+            max_suspect: None,
         }
     }
 }
@@ -65,6 +71,7 @@ pub(super) struct Far {
     /// To whom refreshes are offered.
     workers: Option<Arc<dyn RemoteRefreshes>>,
     limit: usize,
+    max_suspect: Option<Duration>,
     /// Tells our own invalidations from those of others.
     source: u64,
     /// What follows the log runs as long as the cache lives: no shutdown waits for it.
@@ -89,6 +96,7 @@ struct Counts {
     failures: AtomicU64,
     offered: AtomicU64,
     overdue: AtomicU64,
+    declined: AtomicU64,
 }
 
 impl Far {
@@ -97,12 +105,18 @@ impl Far {
         workers: Option<Arc<dyn RemoteRefreshes>>,
         spawn: Arc<dyn Spawn>,
     ) -> Arc<Self> {
-        let FarSettings { store, log, limit } = settings;
+        let FarSettings {
+            store,
+            log,
+            limit,
+            max_suspect,
+        } = settings;
         Arc::new(Self {
             store,
             log,
             workers,
             limit,
+            max_suspect,
             source: source(),
             spawn,
             is_followed: Arc::default(),
@@ -129,6 +143,7 @@ impl Far {
             failures,
             offered,
             overdue,
+            declined,
         } = &self.counts;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         FarStats {
@@ -139,6 +154,7 @@ impl Far {
             failures: read(failures),
             offered: read(offered),
             overdue: read(overdue),
+            declined: read(declined),
             is_suspect: self.is_suspect.load(Ordering::Relaxed),
         }
     }
@@ -193,6 +209,8 @@ pub struct FarStats {
     pub offered: u64,
     /// Of those, the ones that no worker had done in time, so that this process did.
     pub overdue: u64,
+    /// Of those, the ones that a worker could not make, so that this process did: the worker's log says why.
+    pub declined: u64,
     /// The log is out of reach: what others invalidate is not heard of until it returns.
     pub is_suspect: bool,
 }

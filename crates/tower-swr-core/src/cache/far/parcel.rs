@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use super::codec::MARK;
+use super::delivery::Delivery;
 use super::found::written;
 use super::{Beyond, Encoded, Far, FarCodec, Grant, count};
 use crate::cache::{Cache, Fill};
 use crate::entry::{Entry, Slot};
-use crate::far::{Acquired, Committed, FarKey, FarWrite, ServerTime};
+use crate::far::{Acquired, Committed, FarError, FarKey, FarWrite, ServerTime};
 use crate::key::{Key, Subject};
 use crate::wire::Frame;
 
@@ -23,6 +26,7 @@ pub(in crate::cache) struct Parcel<V, P> {
     /// What the origin took.
     cost: Duration,
     kept: Vec<(Key, Slot<V>)>,
+    tell: Option<oneshot::Sender<Delivery>>,
 }
 
 /// How much longer than it can be served a value is there: other processes' clocks need not agree to the second.
@@ -35,6 +39,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             codec,
             grant,
             outbox: kept,
+            tell,
             seen: _,
         } = *self.beyond.take()?;
         let grant = grant.filter(|_| !kept.is_empty())?;
@@ -46,35 +51,67 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             of: FarKey::new(self.key().borrowed()),
             cost,
             kept,
+            tell,
         })
     }
 }
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Parcel<V, P> {
-    /// Commits all of it under the lease.
-    pub(in crate::cache) async fn send(self) {
-        let writes = self.writes();
-        let Some(lease) = self.grant.take().filter(|_| !writes.is_empty()) else {
-            return;
-        };
-        match lease.commit(writes).await {
-            Ok(Committed::Stored) => count(&self.far.counts.commits),
-            Ok(Committed::Refused) => {
-                count(&self.far.counts.refused);
-                self.withdraw().await;
-            }
-            Err(_trouble) => self.far.count_failure(),
+    /// Commits all of it under the lease, and tells who wants to know.
+    pub(in crate::cache) async fn send(mut self) {
+        let tell = self.tell.take();
+        let delivery = self.deliver().await;
+        if let Some(tell) = tell {
+            // Nobody may care any more.
+            let _ = tell.send(delivery);
         }
     }
 
-    fn writes(&self) -> Vec<FarWrite> {
+    async fn deliver(&self) -> Delivery {
         let Some(stored_at) = self.far.store.server_now() else {
-            return Vec::new();
+            return Delivery::Failed;
         };
-        let kept = self.kept.iter();
-        kept.filter_map(|(key, slot)| self.write(key, slot, stored_at))
-            .filter(|write| self.is_fenced(&write.key))
-            .collect()
+        let (writes, left_out) = self.writes(stored_at);
+        let Some(lease) = self.grant.take() else {
+            return Delivery::Overtaken;
+        };
+        if writes.is_empty() {
+            return left_out.unwrap_or(Delivery::Unwritten);
+        }
+        match lease.commit(writes).await {
+            Ok(Committed::Stored) => {
+                count(&self.far.counts.commits);
+                left_out.unwrap_or(Delivery::Stored)
+            }
+            Ok(Committed::Refused) => {
+                count(&self.far.counts.refused);
+                self.withdraw().await;
+                Delivery::Overtaken
+            }
+            Err(trouble) => {
+                self.far.count_failure();
+                match trouble {
+                    FarError::TooLarge { .. } => Delivery::TooLarge,
+                    _ => Delivery::Failed,
+                }
+            }
+        }
+    }
+
+    /// What there is to write, and why something is left out of it that is not.
+    fn writes(&self, stored_at: ServerTime) -> (Vec<FarWrite>, Option<Delivery>) {
+        let (mut writes, mut left_out) = (Vec::new(), None);
+        for (key, slot) in &self.kept {
+            let there = FarKey::new(key.borrowed());
+            if !self.is_fenced(&there) {
+                continue;
+            }
+            match self.write(there, slot, stored_at) {
+                Ok(write) => writes.push(write),
+                Err(why) => left_out = Some(why),
+            }
+        }
+        (writes, left_out)
     }
 
     /// A variant's lease fences the variant alone: what leads to it was written by whoever had the primary's.
@@ -82,25 +119,17 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Parcel<V, P> {
         self.of.variant_digest().is_none() || *key == self.of
     }
 
-    /// Nothing where it is not for others, or too large.
-    fn write(&self, key: &Key, slot: &Slot<V>, stored_at: ServerTime) -> Option<FarWrite> {
-        let mut frame = match slot {
-            Slot::Kept(entry) => {
-                let encoded = self.codec.encode(entry.value());
-                self.frame(entry, encoded.filter(|encoded| encoded.kind != MARK)?)?
-            }
-            Slot::Uncacheable(mark) => {
-                let encoded = Encoded {
-                    kind: MARK,
-                    head: bytes::Bytes::new(),
-                    body: bytes::Bytes::new(),
-                };
-                self.frame(mark, encoded)?
-            }
-        };
+    /// Not where it is for this process alone, or too large.
+    fn write(
+        &self,
+        key: FarKey,
+        slot: &Slot<V>,
+        stored_at: ServerTime,
+    ) -> Result<FarWrite, Delivery> {
+        let mut frame = self.framed(slot).ok_or(Delivery::Unwritten)?;
         frame.stored_at = stored_at;
-        let key = FarKey::new(key.borrowed());
-        let blob = frame.encode(&key, self.far.limit).ok()?;
+        let blob = frame.encode(&key, self.far.limit);
+        let blob = blob.map_err(|_too_large| Delivery::TooLarge)?;
         let lifetime = frame.lifetime;
         let windows = lifetime.stale_window().max(lifetime.error_window());
         let useful = lifetime
@@ -108,7 +137,24 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Parcel<V, P> {
             .saturating_add(windows)
             .saturating_add(MARGIN);
         let left = useful.saturating_sub(frame.age_at_store);
-        Some(FarWrite::new(key, blob).keep_for(left))
+        Ok(FarWrite::new(key, blob).keep_for(left))
+    }
+
+    fn framed(&self, slot: &Slot<V>) -> Option<Frame> {
+        match slot {
+            Slot::Kept(entry) => {
+                let encoded = self.codec.encode(entry.value());
+                self.frame(entry, encoded.filter(|encoded| encoded.kind != MARK)?)
+            }
+            Slot::Uncacheable(mark) => {
+                let encoded = Encoded {
+                    kind: MARK,
+                    head: bytes::Bytes::new(),
+                    body: bytes::Bytes::new(),
+                };
+                self.frame(mark, encoded)
+            }
+        }
     }
 
     fn frame<T>(&self, entry: &Entry<T>, encoded: Encoded) -> Option<Frame> {

@@ -67,17 +67,15 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 });
                 return Ok(Sought::Found(found));
             }
-            match store.acquire(&way.key, have).await {
-                Err(error) if trail.goes_on_after(&error) => {}
-                Err(error) => return Err(error),
-                Ok(Acquired::Lead(lease)) => {
+            match store.acquire(&way.key, have).await? {
+                Acquired::Lead(lease) => {
                     let key = self.key().borrowed();
                     let grant = holdings.hold(key, lease, log.position(), have);
                     return Ok(Sought::Lead(grant));
                 }
-                Ok(Acquired::Newer) if trail.newer == PATIENCE => return Ok(Sought::Alone),
-                Ok(Acquired::Newer) => trail.newer += 1,
-                Ok(Acquired::Wait(wait)) => {
+                Acquired::Newer if trail.newer == PATIENCE => return Ok(Sought::Alone),
+                Acquired::Newer => trail.newer += 1,
+                Acquired::Wait(wait) => {
                     wait.await;
                     trail.waited = true;
                 }
@@ -96,8 +94,10 @@ struct Trail {
 }
 
 impl Trail {
-    /// Whether a step that failed so is worth another try. One step of a flight may be late: a machine that is busy for a
-    /// moment, with the very crowd that makes it ask, is no server that is away, and another call of the origin costs more.
+    /// Whether a value that could not be read for this reason is worth another try. One may be late in a flight: a machine that
+    /// is busy for a moment, with the very crowd that makes it ask, is no server that is away, and another call of the origin
+    /// costs more. A lease that is late is asked for again by the [store](crate::FarStore::acquire), which alone knows how to
+    /// ask for the same one.
     fn goes_on_after(&mut self, error: &FarError) -> bool {
         let is_late = matches!(error, FarError::TimedOut { .. });
         is_late && !std::mem::replace(&mut self.was_late, true)

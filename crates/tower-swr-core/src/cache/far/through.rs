@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::FarCodec;
+use super::delivery::Delivery;
 use super::found::Found;
 use super::holdings::Grant;
 use super::seek::{Sought, Way};
@@ -26,6 +29,8 @@ pub(in crate::cache) struct Beyond<V> {
     pub(in crate::cache) grant: Option<Grant>,
     /// What is to be written.
     pub(in crate::cache) outbox: Vec<(Key, Slot<V>)>,
+    /// Who wants to know what became of it.
+    pub(super) tell: Option<oneshot::Sender<Delivery>>,
 }
 
 /// What the flight brings in the end.
@@ -56,6 +61,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                 codec: Arc::clone(codec),
                 grant: None,
                 outbox: Vec::new(),
+                tell: None,
             }));
         }
         self

@@ -13,7 +13,8 @@ use crate::testing::far::server::{Address, Held, State, Stored, address, wake};
 /// The longest time until a process that waits looks for itself.
 const POLL: Duration = Duration::from_millis(250);
 
-pub(super) fn acquire(node: &FarNode, key: &FarKey, have: Option<Version>) -> Acquired {
+/// Whoever holds the lease of `token` already is given it again.
+pub(super) fn acquire(node: &FarNode, key: &FarKey, have: Option<Version>, token: u64) -> Acquired {
     let at = address(key);
     let now = node.server.clock().now();
     let span = node.server.span();
@@ -22,13 +23,16 @@ pub(super) fn acquire(node: &FarNode, key: &FarKey, have: Option<Version>) -> Ac
     if there.is_some() && there != have {
         return Acquired::Newer;
     }
-    if let Some(left) = time_left(&mut state, at, now, span.ttl) {
+    let left = time_left(&mut state, at, now, span.ttl);
+    let is_another = |held: &Held| held.token != token;
+    if let Some(left) = left
+        && state.leases.get(&at).is_some_and(is_another)
+    {
         let (sender, woken) = oneshot::channel();
         state.waiting.entry(at).or_default().push(sender);
         let time = node.server.clock().sleep(POLL.min(left + MILLISECOND));
         return Acquired::Wait(wait(woken, time));
     }
-    let token = state.number();
     let longest = now.after(span.longest);
     let held = Held {
         token,
@@ -119,7 +123,12 @@ impl FakeLease {
                 state.values.insert(address(&write.key), stored);
             }
             state.leases.remove(&self.at);
-            (Committed::Stored, state.waiting_for(self.at))
+            // The lease of a primary key may have brought a variant that somebody waits for.
+            let waiting = match self.at {
+                (primary, None) => state.waiting_for_all(primary),
+                at => state.waiting_for(at),
+            };
+            (Committed::Stored, waiting)
         });
         wake(waiting, Woken::Stored);
         outcome

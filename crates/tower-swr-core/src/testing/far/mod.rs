@@ -10,5 +10,5 @@ mod server;
 
 pub use contracts::{far_store_contract, lease_contract, log_contract};
 pub use node::{FarFault, FarNode};
-pub use queue_contract::remote_queue_contract;
+pub use queue_contract::{declining_contract, remote_queue_contract};
 pub use server::{FarServer, LeaseSpan};

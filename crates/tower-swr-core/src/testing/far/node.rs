@@ -147,7 +147,14 @@ impl FarStore for FarNode {
         key: &'a FarKey,
         have: Option<Version>,
     ) -> FarFuture<'a, Result<Acquired, FarError>> {
-        Box::pin(self.step(move || acquire(self, key, have)))
+        Box::pin(async move {
+            let token = self.server.state().number();
+            let ask = || acquire(self, key, have, token);
+            match self.step(ask).await {
+                Err(FarError::TimedOut { .. }) => self.step(ask).await,
+                answer => answer,
+            }
+        })
     }
 
     fn watch(&self, key: &FarKey) -> Wait {

@@ -1,12 +1,13 @@
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::far::{Enqueued, FarKey, RemoteJob, RemoteRefreshes, TakenJob};
+use crate::far::{Enqueued, FarKey, FarStore, RemoteJob, RemoteRefreshes, TakenJob, Woken};
 use crate::testing::far::contracts::{STEP, near_key};
 
 /// Checks that jobs are taken only where a worker is there, and handed out once while they are worked on, one per key at a
-/// time, and again after a failure.
+/// time, again after a failure, and no more once a worker has declined them.
 /// The two of `nodes` are nodes of one far side that nothing else uses.
 ///
 /// # Panics
@@ -51,8 +52,57 @@ pub async fn remote_queue_contract(
     }
     let again = next(worker, &mut pass).await;
     assert_eq!((&again.payload[..], again.attempt), (&b"/b"[..], 2));
-    assert_eq!(worker.done(again).await, Ok(()));
+    assert_eq!(worker.decline(again).await, Ok(()));
+    assert_eq!(web.enqueue(job(b"/b")).await, Ok(Enqueued::Queued));
+    let last = next(worker, &mut pass).await;
+    assert_eq!((&last.payload[..], last.attempt), (&b"/b"[..], 1));
+    assert_eq!(worker.done(last).await, Ok(()));
     attendance([web, worker], &job(b"/d"), &mut pass).await;
+}
+
+/// Checks that whoever watches the key of a job is told that a worker has declined it, be it of a primary key or of a variant.
+/// A message may be lost, as one is that comes before the node listens; not all of them are. The two of `nodes` are nodes of one
+/// far side that nothing else uses.
+///
+/// # Panics
+///
+/// Where the contract is broken.
+pub async fn declining_contract(
+    nodes: [(&dyn FarStore, &dyn RemoteRefreshes); 2],
+    mut pass: impl AsyncFnMut(Duration),
+) {
+    let [(store, web), (_, worker)] = nodes;
+    let primary = near_key("declining_contract", b"/a");
+    let variant = near_key("declining_contract", b"/a gzip");
+    for key in [
+        FarKey::new(primary.borrowed()),
+        FarKey::variant(primary.borrowed(), variant.borrowed()),
+    ] {
+        let mut told = None;
+        for _ in 0..50 {
+            let mut watch = store.watch(&key);
+            assert_eq!(worker.attend().await, Ok(()));
+            let job = RemoteJob::new(&key, "/a");
+            assert_eq!(web.enqueue(job).await, Ok(Enqueued::Queued));
+            let mut taken = next(worker, &mut pass).await;
+            while taken.payload != "/a" {
+                assert_eq!(worker.done(taken).await, Ok(()), "it was there before");
+                taken = next(worker, &mut pass).await;
+            }
+            assert_eq!(worker.decline(taken).await, Ok(()));
+            for _ in 0..20 {
+                if let Poll::Ready(woken) = futures_util::poll!(&mut watch) {
+                    told = Some(woken);
+                    break;
+                }
+                pass(STEP).await;
+            }
+            if told.is_some() {
+                break;
+            }
+        }
+        assert_eq!(told, Some(Woken::Declined), "{key:?}");
+    }
 }
 
 /// A worker that says nothing for ten seconds is there no more; one that said something a second ago is.

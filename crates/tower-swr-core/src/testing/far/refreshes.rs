@@ -4,9 +4,9 @@ use bytes::Bytes;
 use futures_util::future::select;
 
 use crate::clock::Moment;
-use crate::far::{Enqueued, FarError, FarFuture, RemoteJob, RemoteRefreshes, TakenJob};
+use crate::far::{Enqueued, FarError, FarFuture, RemoteJob, RemoteRefreshes, TakenJob, Woken};
 use crate::testing::far::node::FarNode;
-use crate::testing::far::server::{Job, State};
+use crate::testing::far::server::{Job, State, wake};
 
 /// How long a worker waits for its first job.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -129,6 +129,17 @@ impl RemoteRefreshes for FarNode {
     fn done(&self, job: TakenJob) -> FarFuture<'_, Result<(), FarError>> {
         let forget = move |state: &mut State| drop(state.give_back(&job));
         Box::pin(self.step(move || self.server.change(forget)))
+    }
+
+    fn decline(&self, job: TakenJob) -> FarFuture<'_, Result<(), FarError>> {
+        let forget = move |state: &mut State| match state.give_back(&job) {
+            Some(_) => state.waiting_for_job(job.key),
+            None => Vec::new(),
+        };
+        Box::pin(self.step(move || {
+            let waiting = self.server.change(forget);
+            wake(waiting, Woken::Declined);
+        }))
     }
 
     fn retry(&self, job: TakenJob, pause: Duration) -> FarFuture<'_, Result<(), FarError>> {

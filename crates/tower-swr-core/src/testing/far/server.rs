@@ -176,6 +176,17 @@ impl FarServer {
         self.change(|state| state.values.insert(address(key), stored));
     }
 
+    /// Loses what is kept under all primary keys, and not under those of variants, as one may that is short of memory: how much
+    /// that was.
+    #[must_use = "a test that loses nothing shows nothing"]
+    pub fn evict_primaries(&self) -> usize {
+        self.change(|state| {
+            let before = state.values.len();
+            state.values.retain(|(_, variant), _| variant.is_some());
+            before - state.values.len()
+        })
+    }
+
     /// The refreshes that were given up.
     #[must_use]
     pub fn dead_letters(&self) -> Vec<RemoteJob> {
@@ -241,6 +252,15 @@ impl State {
     pub(super) fn waiting_for_all(&mut self, primary: Digest) -> Vec<oneshot::Sender<Woken>> {
         let all = self.waiting.keys().filter(|(waited, _)| *waited == primary);
         let all: Vec<Address> = all.copied().collect();
+        all.into_iter()
+            .flat_map(|at| self.waiting_for(at))
+            .collect()
+    }
+
+    /// Takes out those who wait for the key of a job; the caller wakes them once the state is unlocked.
+    pub(super) fn waiting_for_job(&mut self, key: Digest) -> Vec<oneshot::Sender<Woken>> {
+        let is_of = |(primary, variant): &&Address| variant.unwrap_or(*primary) == key;
+        let all: Vec<Address> = self.waiting.keys().filter(is_of).copied().collect();
         all.into_iter()
             .flat_map(|at| self.waiting_for(at))
             .collect()

@@ -120,6 +120,43 @@ fn a_stream_is_committed_when_it_is_whole() {
     );
 }
 
+/// The call that brought it had begun before: all that the stream took counts, and not its head alone.
+#[test]
+fn a_stream_that_was_softly_purged_on_its_way_is_stale_for_who_finds_it() {
+    for is_purged in [true, false] {
+        let world = World::new();
+        let one: House<Part> = world.house();
+        let [purger, third]: [Plain; 2] = world.houses();
+        // It hears of what is purged from now on.
+        third.answer(&key("b"), third.origin.makes(9, minute()));
+        let (end, ended) = tokio::sync::oneshot::channel();
+        lead(&one, &key("a")).spawn(std::future::ready(Fetched::Stream {
+            partial: Parts::default().part(1),
+            keep: Keep::Store(minute()),
+            key: None,
+            tags: Default::default(),
+            beside: None,
+            rest: Box::pin(async { ended.await.expect("a test says how it ends") }),
+        }));
+        settle(&[&one]);
+        world.clock.advance(secs(5));
+        if is_purged {
+            purger.cache.soft_purge(key("a").borrowed().resource());
+        }
+        settle(&[&purger, &third]);
+        world.clock.advance(secs(5));
+        let ending = Ending::Complete {
+            product: Some(product(1)),
+            tell: Box::new(|| ()),
+        };
+        assert!(end.send(ending).is_ok(), "it is under way");
+        settle(&[&one]);
+        world.clock.advance(secs(1));
+        assert_eq!(third.answer(&key("a"), third.origin.makes(2, minute())), 1);
+        assert_eq!(third.is_refresh_due(&key("a")), is_purged);
+    }
+}
+
 #[test]
 fn a_stream_that_breaks_off_gives_the_lease_back() {
     let world = World::new();

@@ -5,6 +5,7 @@ mod invalidations;
 mod kinds;
 mod lost_leaders;
 mod one_call;
+mod suspect;
 mod trouble;
 
 use crate::support::{House, Number, World, key, minute};

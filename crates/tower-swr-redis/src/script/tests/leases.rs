@@ -62,6 +62,21 @@ fn acquire_takes_what_nobody_can_write_by_for_free() {
 }
 
 #[test]
+fn acquire_knows_the_token_that_it_has_given_the_mutex_to() {
+    let mut on = Scripts::start();
+    assert_eq!(acquire(&mut on, "one", ""), (1, 0));
+    let _: u8 = on.ask(&["PEXPIRE", "refresh", "1000"]);
+    assert_eq!(acquire(&mut on, "one", ""), (1, 0));
+    assert!(on.left("refresh") > 1000, "for as long as the first time");
+    assert_eq!(acquire(&mut on, "two", "").0, 0);
+    purge(&mut on);
+    assert_eq!(acquire(&mut on, "two", "").0, 1);
+    assert_eq!(acquire(&mut on, "one", "").0, 0, "it is another's by now");
+    let _: String = on.ask(&["SET", "v", "HC......version1 and more"]);
+    assert_eq!(acquire(&mut on, "two", ""), (2, 0));
+}
+
+#[test]
 fn renew_and_release_are_for_who_holds_the_token_unless_there_was_a_purge() {
     let mut on = Scripts::start();
     assert_eq!(acquire(&mut on, "one", "").0, 1);

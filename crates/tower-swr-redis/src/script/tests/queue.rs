@@ -2,8 +2,8 @@
 
 use redis::Script;
 
-use super::super::{BURY, DONE, ENQUEUE, PROMOTE, RETRY};
-use super::Scripts;
+use super::super::{BURY, DECLINE, DONE, ENQUEUE, PROMOTE, RETRY};
+use super::{Scripts, connect};
 
 /// As long as tokens are, since `PROMOTE` counts on that.
 const TOKEN: &str = "tttttttttttttttttttttttt";
@@ -77,6 +77,30 @@ fn done_ends_what_is_held_and_nothing_else() {
     assert_eq!(on.ask::<u8>(&["XLEN", "s"]), 0);
     assert_eq!(on.exists(&["pending"]), 0);
     assert_eq!(on.run::<u8>(&DONE, &["s", "pending"], &again), 0, "once");
+    assert_eq!(enqueue(&mut on), 1);
+}
+
+#[test]
+fn decline_ends_what_is_held_and_tells() {
+    let mut on = attended();
+    let mut waiting = connect(&on.server);
+    let patience = Some(std::time::Duration::from_secs(20));
+    waiting.set_read_timeout(patience).unwrap();
+    let mut waiting = waiting.as_pubsub();
+    waiting.subscribe("done").unwrap();
+    assert_eq!(enqueue(&mut on), 1);
+    let entry = on.take("one");
+    let decline =
+        |on: &mut Scripts, worker| end(on, &DECLINE, &entry, worker, ("-", &["done", "declined"]));
+    assert_eq!(decline(&mut on, "two"), 0, "another's");
+    assert_eq!(on.exists(&["pending"]), 1);
+    assert_eq!((decline(&mut on, "one"), decline(&mut on, "one")), (1, 0));
+    let told: String = waiting.get_message().unwrap().get_payload().unwrap();
+    assert_eq!(told, "declined");
+    assert_eq!(
+        (on.ask::<u8>(&["XLEN", "s"]), on.exists(&["pending"])),
+        (0, 0)
+    );
     assert_eq!(enqueue(&mut on), 1);
 }
 

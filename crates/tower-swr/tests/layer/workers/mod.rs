@@ -1,5 +1,6 @@
 //! Processes that serve and a process that refreshes for them: who calls the handler, with what, and how it ends.
 
+mod declined;
 mod done;
 mod life;
 mod told;

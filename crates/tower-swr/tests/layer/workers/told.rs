@@ -15,7 +15,7 @@ pub(super) async fn job_for(path: &str) -> RemoteJob {
 pub(super) async fn job_in(scope: &'static str, path: &str) -> RemoteJob {
     let apart = World::new();
     let layer = apart.house().cache.layer(scope).max_age(secs(1));
-    let layer = layer.stale_while_revalidate(secs(120));
+    let layer = layer.stale_while_revalidate(secs(1200));
     let web = layer.layer(Origin::always(reply(200)));
     let offered = offered(&apart, &web, || get(path)).await;
     offered.expect("it is told")
