@@ -4,12 +4,11 @@ use std::io::{IsTerminal as _, stderr};
 use std::process::ExitCode;
 
 use axum_db::{Settings, serve, stop_signal};
-use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings = Settings::read();
     let filter = EnvFilter::builder().parse_lossy(&settings.log);
     // Standard output is for what the user may want to copy; the log goes beside it.
     tracing_subscriber::fmt()

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
 use tower_swr::{HttpCache, MemorySettings};
 use tower_swr_redis::Redis;
 use tracing_subscriber::EnvFilter;
@@ -62,6 +63,20 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Reads them, or says what is wrong and ends the program. A refused value is named, unless it may hold a password.
+    #[must_use]
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|mut error| {
+            let said = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+            let is_redis = said(ContextKind::InvalidArg).starts_with("--redis");
+            if is_redis || said(ContextKind::InvalidValue).contains('@') {
+                let hidden = ContextValue::String("…".to_owned());
+                error.insert(ContextKind::InvalidValue, hidden);
+            }
+            error.exit()
+        })
+    }
+
     /// The cache, shared with other processes where a Redis is named, and with their workers.
     #[must_use]
     pub fn cache(&self) -> HttpCache {

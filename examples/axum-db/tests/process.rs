@@ -154,6 +154,23 @@ async fn help_never_prints_the_password() {
 }
 
 #[tokio::test]
+async fn a_refused_url_is_not_named_where_it_may_hold_a_password() {
+    for (argument, url) in [
+        ("--redis", "redis://:secret@localhost/0/1"),
+        ("--database", "postgres://ann:secret@localhost:port/shop"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = run(folder.path(), &[&format!("{argument}={url}")]).await;
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(
+            error.contains(argument) && !error.contains("secret"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_taken_port_is_named_and_ends_with_1() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
