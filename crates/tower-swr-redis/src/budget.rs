@@ -20,3 +20,13 @@ impl Default for Budgets {
         }
     }
 }
+
+/// What an answer that the server holds back may take beyond that, at least.
+const GRACE: Duration = Duration::from_millis(250);
+
+impl Budgets {
+    /// What a step may take whose answer the server holds back for that long.
+    pub(crate) fn beyond(&self, held_back: Duration) -> Duration {
+        held_back + GRACE.max(self.step)
+    }
+}

@@ -76,7 +76,8 @@ impl RedisBuilder {
     }
 
     /// How long a lease outlives its process: the time in which nobody refreshes what a killed process was refreshing. It
-    /// is renewed three times as often. 100 ms to one hour; default 5 s.
+    /// is renewed three times as often. 100 ms to one hour, and three times the [`step_budget`](Self::step_budget) at least;
+    /// default 5 s.
     pub fn lease(mut self, ttl: Duration) -> Self {
         self.lease.ttl = ttl;
         self
@@ -126,8 +127,8 @@ impl RedisBuilder {
     }
 
     /// The same of every other step: to ask for a lease, which is done twice where the answer is late, to write a value, to
-    /// record an invalidation, to offer a refresh, and to ask whether the server is there. A millisecond at least; default
-    /// 100 ms.
+    /// record an invalidation, to offer a refresh, and to ask whether the server is there. From a millisecond to a third of
+    /// the [`lease`](Self::lease); default 100 ms.
     pub fn step_budget(mut self, span: Duration) -> Self {
         self.budgets.step = span;
         self
@@ -244,6 +245,12 @@ impl RedisBuilder {
                 (SHORTEST_LEASE..=LONGEST_LEASE).contains(&ttl),
             ),
             ("max_lease", "must not be below the lease", ttl <= longest),
+            (
+                // A lease is renewed thrice in its time, and a step that comes late is taken once more.
+                "step_budget",
+                "must not be above a third of the lease",
+                self.budgets.step <= ttl / 3,
+            ),
             (
                 "rescue_after",
                 "must be 100 ms at least",

@@ -3,14 +3,13 @@
 //! Steps go through a client that knows who has which key. What a server may hold back, and what has to be noticed when it
 //! stops coming, has a connection to the one server that has the key.
 
-use std::time::Duration;
-
 use redis::aio::PubSub;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
 use redis::{Client, ConnectionInfo, ErrorKind, RedisError, RedisFuture, RedisResult, Value};
 
+use crate::budget::Budgets;
 use crate::dialer::{Dialling, Turns, Way, connect, elsewhere, nobody, subscribe};
 use crate::line::{Connection, Line};
 
@@ -23,11 +22,11 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(crate) fn new(nodes: Vec<ConnectionInfo>, budget: Duration) -> RedisResult<Self> {
+    pub(crate) fn new(nodes: Vec<ConnectionInfo>, budgets: Budgets) -> RedisResult<Self> {
         // Nobody waits for one server any longer.
         let client = ClusterClientBuilder::new(nodes.clone())
-            .connection_timeout(budget)
-            .response_timeout(budget)
+            .connection_timeout(budgets.dial)
+            .response_timeout(budgets.step.max(budgets.get))
             .retries(MOST_MOVES)
             .min_retry_wait(5)
             .max_retry_wait(25);

@@ -78,6 +78,14 @@ pub(crate) struct Counts {
     pub(crate) failed: AtomicU64,
 }
 
+/// Tells a connection from its successors.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LineNumber {
+    number: u64,
+    /// What is asked on it is read in that order. The servers of a Cluster are connected to anew without a word.
+    pub(crate) keeps_order: bool,
+}
+
 #[derive(Clone)]
 enum State {
     Connecting,
@@ -205,6 +213,15 @@ impl Link {
             State::Up { connection, number } => Some((connection.clone(), *number)),
             State::Connecting | State::Down(_) => None,
         }
+    }
+
+    /// On what a step would be taken now.
+    pub(crate) fn line(&self) -> Option<LineNumber> {
+        let (connection, number) = self.connection()?;
+        Some(LineNumber {
+            number,
+            keeps_order: connection.is_one_server(),
+        })
     }
 
     pub(crate) fn is_up(&self) -> bool {

@@ -54,7 +54,7 @@ impl Dialer {
             Place::Server => Box::new(OneServer::new(address.nodes).map_err(wrong)?),
             #[cfg(feature = "cluster")]
             Place::Cluster => {
-                Box::new(crate::cluster::Cluster::new(address.nodes, budgets.step).map_err(wrong)?)
+                Box::new(crate::cluster::Cluster::new(address.nodes, budgets).map_err(wrong)?)
             }
             #[cfg(feature = "sentinel")]
             Place::Sentinel { master } => {

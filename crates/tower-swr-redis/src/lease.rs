@@ -117,6 +117,11 @@ impl RedisLease {
         self.is_in_doubt = true;
     }
 
+    /// What was in doubt is known now.
+    pub(crate) fn settle(&mut self) {
+        self.is_in_doubt = false;
+    }
+
     /// It was not given.
     pub(crate) fn forget(mut self) {
         self.is_open = false;

@@ -43,7 +43,8 @@
 //! |---|---|---|
 //! | `redis://[user:password@]host[:port][/database]` | one server | |
 //! | `redis-cluster://[user:password@]host:port,host:port…` | the servers of a Cluster, of which it names some | `cluster` |
-//! | `redis-sentinel://[user:password@]host:port,…/master[/database]` | the master that Sentinels name, and the next one | `sentinel` |
+//! | `redis-sentinel://[user:password@]host:port,…/master[/database]` | the master that Sentinels name, and the next one
+//! | `sentinel` |
 //! | `rediss://…`, `rediss-cluster://…`, `rediss-sentinel://…` | the same, encrypted | `tls` |
 //!
 //! Of several servers any may be away: each time another is asked first. In a Cluster one master that dies takes its part of

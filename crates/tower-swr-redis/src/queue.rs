@@ -27,9 +27,8 @@ use crate::token::Tokens;
 const GROUP: &str = "g";
 /// Jobs that wait at most, or a few more; the oldest go.
 const MOST_WAITING: usize = 10_000;
-/// How long the server holds a worker's question back, and how long it may take beyond that.
+/// How long the server holds a worker's question back.
 const BLOCK: Duration = Duration::from_secs(1);
-const GRACE: Duration = Duration::from_millis(250);
 /// After so many attempts a job is given up.
 const MOST_ATTEMPTS: u32 = 5;
 /// How long a key counts as pending if nobody ever works on it.
@@ -144,8 +143,9 @@ impl Queue {
         question.arg("COUNT").arg(most);
         question.arg("BLOCK").arg(millis(BLOCK));
         question.arg("STREAMS").arg(self.stream()).arg(">");
-        let reply: Option<StreamReadReply> =
-            self.ask_group(connection, &question, BLOCK + GRACE).await?;
+        let reply: Option<StreamReadReply> = self
+            .ask_group(connection, &question, self.link.budgets().beyond(BLOCK))
+            .await?;
         let streams = reply.map_or_else(Vec::new, |reply| reply.keys);
         let mut taken = Vec::new();
         for found in streams.iter().flat_map(|stream| &stream.ids) {

@@ -23,9 +23,8 @@ const PAGE: usize = 1000;
 /// Queued invalidations that are recorded between two looks at what others have recorded: who sends thousands must not be
 /// deaf meanwhile.
 const SLICE: usize = 16;
-/// How long the server holds a question for the next entry back, and how long it may take beyond that.
+/// How long the server holds a question for the next entry back.
 const BLOCK: Duration = Duration::from_millis(500);
-const GRACE: Duration = Duration::from_millis(250);
 /// The time between two attempts to follow the stream.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -229,7 +228,7 @@ impl Reader<'_> {
 
     /// What was recorded since. Waits for something, unless there `is_more_to_do`.
     async fn next_entries(&mut self, is_more_to_do: bool) -> Result<Vec<Entry>, FarError> {
-        let read = self.log.record.state().read;
+        let (link, read) = (&self.log.link, self.log.record.state().read);
         let mut question = redis::cmd("XREAD");
         question.arg("COUNT").arg(PAGE);
         if !is_more_to_do {
@@ -240,8 +239,10 @@ impl Reader<'_> {
             .arg(self.log.names.log())
             .arg(id(read));
         let answer = question.query_async(&mut self.connection);
-        let answer: RedisResult<Option<StreamReadReply>> =
-            self.log.link.ports().within(BLOCK + GRACE, answer).await?;
+        let answer: RedisResult<Option<StreamReadReply>> = link
+            .ports()
+            .within(link.budgets().beyond(BLOCK), answer)
+            .await?;
         let reply = answer.map_err(|error| far_error(&error, "XREAD"))?;
         let streams = reply.map_or_else(Vec::new, |reply| reply.keys);
         let ids = streams.into_iter().flat_map(|stream| stream.ids);

@@ -66,14 +66,20 @@ impl Store {
     async fn acquire(&self, key: &FarKey, have: Option<Version>) -> Result<Acquired, FarError> {
         let registration = self.wakeups.register(key);
         let mut lease = RedisLease::claim(&self.grounds, key, self.tokens.next());
-        let asked = self.grounds.link.ports().clock.now();
+        let link = &self.grounds.link;
+        let (asked, line) = (link.ports().clock.now(), link.line());
         let mut answer = self.ask_for(&lease, key, have).await;
         if answer.as_ref().is_err_and(FarError::is_in_doubt) {
             lease.doubt();
         }
-        if matches!(answer, Err(FarError::TimedOut { .. })) {
+        // On the same connection, where it is read after the first: on another one the first might be read later, and bring a
+        // lease that was purged meanwhile to life again.
+        if matches!(answer, Err(FarError::TimedOut { .. })) && link.line() == line {
             // In the name of the same lease: if the first question has brought it, the second finds that out.
             answer = self.ask_for(&lease, key, have).await;
+            if answer.is_ok() && line.is_some_and(|line| line.keeps_order) {
+                lease.settle();
+            }
         }
         let (outcome, left) = match answer {
             Err(FarError::Unavailable) => {

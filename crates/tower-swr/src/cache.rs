@@ -500,8 +500,8 @@ impl HttpCacheBuilder {
     /// Default no limit but its own lifetime: a limit that ends all of it at once takes the memory away when it is needed most.
     /// With one, the memory is emptied each time that so much has passed without the log; what is then asked for goes to the
     /// origin a few calls at a time, as after [`HttpCache::purge_all`]. So nothing is served for longer than this after it
-    /// was purged elsewhere, and as long as it takes to notice that the log is out of reach. Call it after
-    /// [`HttpCacheBuilder::far`].
+    /// was purged elsewhere, and as long as it takes to notice that the log is out of reach. It should be several times as
+    /// long as the slowest handler takes: an answer that comes after the memory was emptied is not kept. At least a second.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -514,7 +514,7 @@ impl HttpCacheBuilder {
     ///
     /// # Panics
     ///
-    /// For zero.
+    /// For less than a second.
     #[track_caller]
     pub fn max_suspect(mut self, span: Duration) -> Self {
         self.engine = self.engine.max_suspect(span);

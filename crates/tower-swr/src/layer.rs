@@ -425,11 +425,12 @@ impl CacheLayer {
     /// answer then serves all URIs that differ in nothing else. Default: the field is passed on, and the query counts. With
     /// the feature `no-vary-search`.
     ///
-    /// A handler's first answer tells of its path: from then on, requests for equivalent URIs wait for one call and share one
-    /// answer. Newer answers' word counts; after one that is kept without the field nothing more is shared until another has
-    /// it. A scope knows sixteen such fields at a time; a further one takes the place of that which was not used for
-    /// longest, whose answers are then not found any more. As the handler sees all of the query of the one request that becomes the call, it must put nothing into its answer
-    /// that the field says makes no difference. A field that cannot be read, `params` without a list among them, says nothing.
+    /// A handler's first answer tells of its path: from then on, requests for equivalent URIs wait for one call and share
+    /// one answer. Newer answers' word counts; after one that is kept without the field nothing more is shared until
+    /// another has it. A scope knows sixteen such fields at a time; a further one takes the place of that which was not
+    /// used for longest, whose answers are then not found any more. As the handler sees all of the query of the one
+    /// request that becomes the call, it must put nothing into its answer that the field says makes no difference. A
+    /// field that cannot be read, `params` without a list among them, says nothing.
     ///
     /// A purge, or a change by an unsafe method, of any of these URIs is one of the answer that they share. Where the cache
     /// has a [far side](crate::HttpCacheBuilder::far), it drops all such answers of the path, since no process knows

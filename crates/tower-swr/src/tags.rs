@@ -25,8 +25,8 @@ const MOST: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooMany;
 
-/// What `response` of the server at `host` is tagged with, beside what it is `also`. A group is one of its origin's (RFC 9875 section 2.1), and a
-/// tag of the same name besides, for whoever purges tags.
+/// What `response` of the server at `host` is tagged with, beside what it is `also`. A group is one of its origin's (RFC
+/// 9875 section 2.1), and a tag of the same name besides, for whoever purges tags.
 pub(crate) fn of<B>(
     response: &Response<B>,
     host: Option<&[u8]>,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
-use super::far::{Far, FarSettings};
+use super::far::{Far, FarPorts, FarSettings};
 use super::purge::Sweeps;
 use super::refills::Refills;
 use super::{Cache, Shared};
@@ -35,9 +35,13 @@ pub struct CacheBuilder {
     rng: Arc<dyn Rng>,
     spawn: Arc<dyn Spawn>,
     observer: Arc<dyn Observer>,
-    far: Option<FarSettings>,
+    far: Option<FarPorts>,
+    far_settings: FarSettings,
     workers: Option<Arc<dyn RemoteRefreshes>>,
 }
+
+/// A memory that is emptied more often is none.
+const SHORTEST_SUSPECT: Duration = Duration::from_secs(1);
 
 impl CacheBuilder {
     /// A cache on `memory`, with the machine's clock, tokio's tasks and nobody who observes.
@@ -52,6 +56,7 @@ impl CacheBuilder {
             spawn: Arc::new(TokioSpawn),
             observer: Arc::new(Unobserved),
             far: None,
+            far_settings: FarSettings::default(),
             workers: None,
         }
     }
@@ -131,31 +136,27 @@ impl CacheBuilder {
     /// ```
     #[must_use]
     pub fn far<F: FarStore + FarLog>(mut self, far: F) -> Self {
-        let mut settings = FarSettings::new(far);
-        if let Some(before) = self.far.take() {
-            settings.limit = before.limit;
-            settings.max_suspect = before.max_suspect;
-        }
-        self.far = Some(settings);
+        self.far = Some(FarPorts::new(far));
         self
     }
 
     /// The largest value that is written to the far side, in bytes, with all that is written beside it. Default 1 MiB. What
-    /// is larger stays in this process; the others make calls of their own. Call it after [`CacheBuilder::far`].
+    /// is larger stays in this process; the others make calls of their own.
     #[must_use]
     pub fn far_limit(mut self, bytes: usize) -> Self {
-        if let Some(far) = &mut self.far {
-            far.limit = bytes;
-        }
+        self.far_settings.limit = bytes;
         self
     }
 
-    /// How long anything is served while the log cannot be followed, and others may have purged it unheard. Default no limit but
-    /// its own lifetime: a limit that ends all of it at once takes the memory away when it is needed most. With one, the memory
-    /// is emptied each time that so much has passed since the log was lost (or since the cache began, if it never was found),
-    /// until it is found again; what is then asked for goes to the origin a few calls at a time, as after
-    /// [`Cache::purge_all`]. So nothing is served for longer than this after it was purged elsewhere, and as long as it takes
-    /// to notice the loss. Call it after [`CacheBuilder::far`].
+    /// How long anything is served while the log cannot be followed, and others may have purged it unheard. Default no
+    /// limit but its own lifetime: a limit that ends all of it at once takes the memory away when it is needed most. With
+    /// one, the memory is emptied each time that so much has passed since the log was lost, or since it was first looked
+    /// for if it never was found, until it is found again; a little sooner as chance has it, so that not all processes do
+    /// so at once. What is then asked for goes to the origin a few calls at a time, as after [`Cache::purge_all`]. So nothing
+    /// is served for longer than this after it was purged elsewhere, and as long as it takes to notice the loss.
+    ///
+    /// It should be several times as long as the origin ever takes: an answer that is asked for before the memory is
+    /// emptied and comes after that is given to those who wait, and not kept. At least a second.
     ///
     /// ```
     /// use std::time::Duration;
@@ -169,17 +170,16 @@ impl CacheBuilder {
     ///
     /// # Panics
     ///
-    /// For zero.
+    /// For less than a second.
     #[must_use]
     #[track_caller]
     pub fn max_suspect(mut self, span: Duration) -> Self {
         assert!(
-            !span.is_zero(),
-            "max_suspect({span:?}): nothing could be kept while the log is out of reach; allow more than zero"
+            span >= SHORTEST_SUSPECT,
+            "max_suspect({span:?}): nothing would be kept for long while the log is out of reach; allow {SHORTEST_SUSPECT:?} \
+             or more"
         );
-        if let Some(far) = &mut self.far {
-            far.max_suspect = Some(span);
-        }
+        self.far_settings.max_suspect = Some(span);
         self
     }
 
@@ -214,8 +214,10 @@ impl CacheBuilder {
             self.workers.is_none() || self.far.is_some(),
             "remote_refreshes without far: nobody would find what a worker has made; name the far side, too"
         );
-        let workers = self.workers;
-        let far = (self.far).map(|settings| Far::new(settings, workers, Arc::clone(&self.spawn)));
+        let far = self.far.map(|ports| {
+            let ports = ports.with_workers(self.workers);
+            Far::new(ports, self.far_settings, Arc::clone(&self.spawn))
+        });
         let spawn: Arc<dyn Spawn> = Arc::new(Tracked {
             spawn: self.spawn,
             tasks: tasks.clone(),

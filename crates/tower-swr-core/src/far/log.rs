@@ -44,8 +44,8 @@ pub trait FarLog: Debug + Send + Sync + 'static {
     /// What a value is born at whose origin call begins now: everything up to here was recorded before.
     fn position(&self) -> LogPosition;
 
-    /// Whether nothing that concerns any of `subjects` was recorded after `born`, but softly. Answered from what this node has heard,
-    /// as far as that reaches back; otherwise by the far side.
+    /// Whether nothing that concerns any of `subjects` was recorded after `born`, but softly. Answered from what this
+    /// node has heard, as far as that reaches back; otherwise by the far side.
     ///
     /// # Errors
     ///

@@ -10,8 +10,8 @@ use crate::far::{Acquired, FarError, FarFuture, FarHealth, FarKey, ServerTime, V
 /// [`acquire`](Self::acquire) with the version that was seen; then call the origin and commit, or take the newer value,
 /// or wait and ask again.
 ///
-/// Every step answers within the implementation's budget for it (asking for a lease, within twice that), with [`FarError`] where it could not be done in time,
-/// and at once where the far side is known to be away.
+/// Every step answers within the implementation's budget for it (asking for a lease, within twice that), with
+/// [`FarError`] where it could not be done in time, and at once where the far side is known to be away.
 ///
 /// ```
 /// use tower_swr_core::testing::FarServer;
@@ -49,8 +49,8 @@ pub trait FarStore: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Where the far side did not answer in time, twice. What it may have given is given back in the background. The caller may then call the origin all the same; its value is not
-    /// kept on the far side.
+    /// Where the far side did not answer in time, twice. What it may have given is given back in the background, or runs
+    /// out. The caller may then call the origin all the same; its value is not kept on the far side.
     ///
     /// # Cancel safety
     ///

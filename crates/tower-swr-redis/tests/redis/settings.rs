@@ -97,6 +97,8 @@ fn a_setting_that_is_wrong_is_named() {
         ("keep_at_most", builder().keep_at_most(Duration::ZERO)),
         ("get_budget", builder().get_budget(Duration::ZERO)),
         ("step_budget", builder().step_budget(Duration::ZERO)),
+        ("step_budget", builder().step_budget(millis(1667))),
+        ("step_budget", builder().lease(millis(299))),
         ("dial_budget", builder().dial_budget(Duration::ZERO)),
     ];
     for (setting, builder) in wrong {

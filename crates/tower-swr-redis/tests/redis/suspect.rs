@@ -52,7 +52,7 @@ async fn what_is_purged_unheard_is_served_as_long_as_was_allowed() {
     let [cautious, trusting] = [
         builder()
             .far(connected(&proxy.url()).await)
-            .max_suspect(Duration::from_millis(500)),
+            .max_suspect(Duration::from_secs(1)),
         builder().far(connected(&proxy.url()).await),
     ]
     .map(CacheBuilder::build);

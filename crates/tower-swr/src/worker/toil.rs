@@ -70,7 +70,8 @@ impl<S, A> Toil<S, A> {
             }
             Count::Unreadable => {
                 // Tried again it would not be read either.
-                tracing::warn!(key = %job.key, "a refresh that is none of this release was thrown away");
+                desk.remarks
+                    .make("", "they are of another release, or damaged");
                 desk.queue.decline(job).await
             }
             Count::Unkept => {
@@ -78,7 +79,7 @@ impl<S, A> Toil<S, A> {
                 desk.clock.sleep(HEARING).await;
                 desk.queue.decline(job).await
             }
-            Count::Refused | Count::Unmet => desk.queue.decline(job).await,
+            Count::Refused | Count::Unmet | Count::Late => desk.queue.decline(job).await,
             _ => desk.queue.done(job).await,
         };
         if let Err(reason) = given_back {

@@ -62,18 +62,19 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     /// [`remote_refreshes`](crate::CacheBuilder::remote_refreshes). `refresh` takes what the far side has, or makes the value
     /// here: a flight that goes [through a codec](crate::Fill::through) does both.
     ///
-    /// It runs when the worker is done, and at once where the far side has a newer value already, where no worker is there or
-    /// the queue is not, and where a worker says that it cannot. It also runs where no worker has been heard of for five seconds; the refresh mutex then sees to it that
-    /// a slow worker and this process do not both call the origin. Until then the key is [reserved](Cache::reserve_refresh),
-    /// but nobody waits and nothing flies: whoever misses meanwhile makes a call of their own.
+    /// It runs when the worker is done, and at once where the far side has a newer value already, where no worker is
+    /// there or the queue is not, and where a worker says that it cannot. It also runs where no worker has been heard of
+    /// for five seconds; the refresh mutex then sees to it that a slow worker and this process do not both call the
+    /// origin. Until then the key is [reserved](Cache::reserve_refresh), but nobody waits and nothing flies: whoever
+    /// misses meanwhile makes a call of their own.
     ///
     /// Without anybody to leave it to, this is [`Refresh::submit`].
     ///
     /// # Cancel safety
     ///
-    /// It returns at once, and whoever called it may go: what waits for the worker is a task of its own, which ends with the
-    /// queue of refreshes ([`Cache::drain`]). Then, and where nothing is left to be renewed, `refresh` is dropped without having been
-    /// polled. A job that was offered stays with the workers.
+    /// It returns at once, and whoever called it may go: what waits for the worker is a task of its own, which ends with
+    /// the queue of refreshes ([`Cache::drain`]). Then, and where nothing is left to be renewed, `refresh` is dropped
+    /// without having been polled. A job that was offered stays with the workers.
     pub fn refresh_elsewhere(
         &self,
         mut turn: Refresh,

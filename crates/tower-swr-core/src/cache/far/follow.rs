@@ -8,6 +8,7 @@ use super::Far;
 use crate::cache::{Cache, Shared};
 use crate::clock::{Clock, Sleep};
 use crate::far::{Invalidation, LogEvent, LogFollower};
+use crate::rng::Rng;
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     /// Begins to follow the log, unless that is done already: before anything from beyond is kept.
@@ -31,6 +32,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         }
         let patience = Patience {
             clock: Arc::clone(&self.shared.clock),
+            rng: Arc::clone(&self.shared.rng),
             span: far.max_suspect,
         };
         let listening = listen(follower, patience, Arc::downgrade(&self.shared));
@@ -117,13 +119,19 @@ async fn hear_before(follower: &mut dyn LogFollower, over: Option<&mut Sleep>) -
 /// How long what is kept will do while nobody knows what was invalidated.
 struct Patience {
     clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
     span: Option<Duration>,
 }
+
+/// What chance takes of it at most: all processes lose the log at once, and are not to empty their memories at once.
+const EARLIER: f64 = 0.2;
 
 impl Patience {
     /// Its end, where it has one.
     fn begin(&self) -> Option<Sleep> {
-        self.span.map(|span| self.clock.sleep(span))
+        let earlier = 1.0 - EARLIER * self.rng.roll();
+        let span = self.span.map(|span| span.mul_f64(earlier));
+        span.map(|span| self.clock.sleep(span))
     }
 }
 

@@ -41,23 +41,43 @@ use crate::rng::{HasherRng, Rng};
 use crate::spawn::Spawn;
 use crate::wire::MAX_BYTES;
 
-/// What a cache is told of its far side.
+/// Where a cache finds its far side.
 #[derive(Clone, Debug)]
+pub(super) struct FarPorts {
+    store: Arc<dyn FarStore>,
+    log: Arc<dyn FarLog>,
+    /// To whom refreshes are offered.
+    workers: Option<Arc<dyn RemoteRefreshes>>,
+}
+
+impl FarPorts {
+    pub(super) fn new<F: FarStore + FarLog>(far: F) -> Self {
+        let far = Arc::new(far);
+        Self {
+            store: Arc::clone(&far) as Arc<dyn FarStore>,
+            log: far,
+            workers: None,
+        }
+    }
+
+    pub(super) fn with_workers(mut self, workers: Option<Arc<dyn RemoteRefreshes>>) -> Self {
+        self.workers = workers;
+        self
+    }
+}
+
+/// What a cache is told of its far side.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct FarSettings {
-    pub(super) store: Arc<dyn FarStore>,
-    pub(super) log: Arc<dyn FarLog>,
     /// The largest frame that is stored there.
     pub(super) limit: usize,
     /// How long what is kept is served while the log cannot be followed.
     pub(super) max_suspect: Option<Duration>,
 }
 
-impl FarSettings {
-    pub(super) fn new<F: FarStore + FarLog>(far: F) -> Self {
-        let far = Arc::new(far);
+impl Default for FarSettings {
+    fn default() -> Self {
         Self {
-            store: Arc::clone(&far) as Arc<dyn FarStore>,
-            log: far,
             limit: MAX_BYTES,
             max_suspect: None,
         }
@@ -100,17 +120,13 @@ struct Counts {
 }
 
 impl Far {
-    pub(super) fn new(
-        settings: FarSettings,
-        workers: Option<Arc<dyn RemoteRefreshes>>,
-        spawn: Arc<dyn Spawn>,
-    ) -> Arc<Self> {
-        let FarSettings {
+    pub(super) fn new(ports: FarPorts, settings: FarSettings, spawn: Arc<dyn Spawn>) -> Arc<Self> {
+        let FarPorts {
             store,
             log,
-            limit,
-            max_suspect,
-        } = settings;
+            workers,
+        } = ports;
+        let FarSettings { limit, max_suspect } = settings;
         Arc::new(Self {
             store,
             log,

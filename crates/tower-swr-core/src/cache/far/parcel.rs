@@ -85,8 +85,11 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Parcel<V, P> {
             }
             Ok(Committed::Refused) => {
                 count(&self.far.counts.refused);
-                self.withdraw().await;
-                Delivery::Overtaken
+                match self.withdraw().await {
+                    true => Delivery::Overtaken,
+                    // The lease had run out, and nobody has taken it.
+                    false => Delivery::Failed,
+                }
             }
             Err(trouble) => {
                 self.far.count_failure();
@@ -172,15 +175,18 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Parcel<V, P> {
 
     /// The commit was refused. What was kept here is not to be kept here either where another process calls, or has called,
     /// since the lease ran out: all are to have the same. Nor where something that concerns it was invalidated, though this
-    /// process may not have heard of it yet.
-    async fn withdraw(&self) {
+    /// process may not have heard of it yet. Whether it was either.
+    async fn withdraw(&self) -> bool {
         let is_overtaken = self.is_overtaken().await;
+        let mut is_withdrawn = is_overtaken;
         for (key, slot) in &self.kept {
             if is_overtaken || self.is_outdated(key, slot).await {
+                is_withdrawn = true;
                 let near = &self.cache.shared.near;
                 near.remove_if(&key.borrowed(), |there| there.is_same(slot));
             }
         }
+        is_withdrawn
     }
 
     async fn is_overtaken(&self) -> bool {

@@ -60,9 +60,9 @@ pub async fn remote_queue_contract(
     attendance([web, worker], &job(b"/d"), &mut pass).await;
 }
 
-/// Checks that whoever watches the key of a job is told that a worker has declined it, be it of a primary key or of a variant.
-/// A message may be lost, as one is that comes before the node listens; not all of them are. The two of `nodes` are nodes of one
-/// far side that nothing else uses.
+/// Checks that whoever watches the key of a job is told that a worker has declined it, be it of a primary key or of a
+/// variant. A message may be lost, as one is that comes before the node listens; not all of them are. The two of `nodes`
+/// are nodes of one far side that nothing else uses.
 ///
 /// # Panics
 ///

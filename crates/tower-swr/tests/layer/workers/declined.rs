@@ -121,6 +121,7 @@ async fn an_answer_that_a_purge_has_overtaken_is_nobodys() {
     settle().await;
     let stats = working.stats();
     assert_eq!((stats.renewed, stats.failed), (0, 0), "{stats:?}");
+    assert_eq!(stats.found + stats.unkept, 1, "{stats:?}");
     assert_eq!(here.calls(), 1, "nothing is left to be renewed");
 }
 
