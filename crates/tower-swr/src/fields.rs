@@ -162,7 +162,28 @@ impl CacheStatusTable {
         }
     }
 
-    pub(crate) fn value(&self, status: &CacheStatus) -> HeaderValue {
+    /// What is said of an answer, ready-made where it can be.
+    pub(crate) fn of_answer(&self, status: &CacheStatus) -> HeaderValue {
+        match *status {
+            CacheStatus {
+                hit: true,
+                ttl: Some(ttl),
+                detail: None,
+                ..
+            } => self.hit(ttl),
+            CacheStatus {
+                collapsed: true,
+                fwd: Some(fwd),
+                fwd_status: None,
+                ttl: None,
+                detail: None,
+                ..
+            } => self.collapsed(fwd),
+            _ => self.value(status),
+        }
+    }
+
+    fn value(&self, status: &CacheStatus) -> HeaderValue {
         let mut text = String::with_capacity(96);
         text.push_str(self.name);
         if status.hit {

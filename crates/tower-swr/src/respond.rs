@@ -293,7 +293,7 @@ impl Route {
             fields.insert(X_QUERY_TIME_MS, fields::millis(took));
         }
         if families.cache_status {
-            fields.append(CACHE_STATUS, self.shared.status.value(&handling.status));
+            fields.append(CACHE_STATUS, self.shared.status.of_answer(&handling.status));
         }
     }
 }

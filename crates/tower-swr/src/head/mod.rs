@@ -139,7 +139,7 @@ impl Head {
         let mut places = fields.values_mut();
         write(&mut places, fields::seconds(marks.age));
         if self.cache_status {
-            let ours = status_value(&marks.status, table);
+            let ours = table.of_answer(&marks.status);
             write(&mut places, self.behind_upstream(ours));
         }
         if self.x_cache {
@@ -213,26 +213,6 @@ impl Head {
 fn write(places: &mut ValuesMut<'_, HeaderValue>, value: HeaderValue) {
     if let Some(place) = places.next() {
         *place = value;
-    }
-}
-
-fn status_value(status: &CacheStatus, table: &CacheStatusTable) -> HeaderValue {
-    match *status {
-        CacheStatus {
-            hit: true,
-            ttl: Some(ttl),
-            detail: None,
-            ..
-        } => table.hit(ttl),
-        CacheStatus {
-            collapsed: true,
-            fwd: Some(fwd),
-            fwd_status: None,
-            ttl: None,
-            detail: None,
-            ..
-        } => table.collapsed(fwd),
-        _ => table.value(status),
     }
 }
 
