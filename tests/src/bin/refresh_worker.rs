@@ -8,6 +8,9 @@ use house_tests::told_by;
 use tower_swr::{HttpCache, MemorySettings, RefreshWorker};
 use tower_swr_redis::Redis;
 
+/// A step of a lease may take a third of it.
+const SHORTEST_LEASE: Duration = Duration::from_millis(300);
+
 #[tokio::main]
 async fn main() {
     let mut words = args().skip(1);
@@ -16,7 +19,7 @@ async fn main() {
     let span = Duration::from_millis(millis.parse().expect("a number"));
     let redis = Redis::builder(&url)
         .rescue_after(span)
-        .lease(span)
+        .lease(span.max(SHORTEST_LEASE))
         .connect();
     let redis = redis.expect("a sound URL");
     let builder = HttpCache::builder(MemorySettings::new(8 << 20)).far(redis.clone());
