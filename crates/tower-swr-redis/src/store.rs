@@ -77,7 +77,8 @@ impl Store {
         if matches!(answer, Err(FarError::TimedOut { .. })) && link.line() == line {
             // In the name of the same lease: if the first question has brought it, the second finds that out.
             answer = self.ask_for(&lease, key, have).await;
-            if answer.is_ok() && line.is_some_and(|line| line.keeps_order) {
+            let is_in_order = line.is_some_and(|line| line.keeps_order) && link.line() == line;
+            if answer.is_ok() && is_in_order {
                 lease.settle();
             }
         }
