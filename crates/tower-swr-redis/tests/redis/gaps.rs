@@ -190,7 +190,7 @@ async fn what_is_purged_while_the_server_is_dead_is_sent_when_it_is_back() {
     .await;
     assert_eq!(here.invalidate(purge("/a")).await, Recorded::Queued);
     server.restart();
-    hear_of(&mut *told, purge("/a")).await;
+    hear_of(&there, &mut *told, purge("/a")).await;
     eventually("nothing is queued", async || {
         here.status().queued_invalidations == 0
     })

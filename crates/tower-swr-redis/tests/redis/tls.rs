@@ -1,5 +1,7 @@
 //! Encrypted connections, and servers that are not who they should be.
 
+use std::time::Duration;
+
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
@@ -58,6 +60,8 @@ impl Authority {
 }
 
 async fn is_refused(builder: RedisBuilder, reason: &'static str) {
+    // Seconds, for a machine that is busy: what is wrong must be found out, not how late that is.
+    let builder = builder.dial_budget(Duration::from_secs(5));
     let redis = builder.connect().expect("sound settings");
     let expected = FarError::Unexpected { step: reason };
     let trouble = in_time("an opinion", redis.ready()).await;

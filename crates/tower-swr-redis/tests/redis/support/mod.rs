@@ -15,8 +15,8 @@ pub(crate) use server::Server;
 pub(crate) use server::free_port;
 
 use tower_swr_core::{
-    Acquired, Committed, FarError, FarKey, FarStore, FarValue, FarWrite, Invalidation, Key,
-    KeyText, Lease, Lifetime, LogEvent, LogFollower, Subject, Version, Wait,
+    Acquired, Committed, FarError, FarKey, FarLog, FarStore, FarValue, FarWrite, Invalidation, Key,
+    KeyText, Lease, Lifetime, LogEvent, LogFollower, LogPosition, Subject, Version, Wait,
     wire::{Frame, MAX_BYTES},
 };
 use tower_swr_redis::Redis;
@@ -148,16 +148,31 @@ pub(crate) async fn hear_news(news: &mut dyn LogFollower) -> LogEvent {
     }
 }
 
-/// Until it is told of `invalidation`: a server that takes over may have missed the end of the log, and everything counts as
-/// invalidated first.
-pub(crate) async fn hear_of(news: &mut dyn LogFollower, invalidation: Invalidation) {
-    let is_it = |event: LogEvent| match event {
-        LogEvent::Invalidated {
-            invalidation: it, ..
-        } => it == invalidation,
-        _ => false,
+/// Until `there`, whose `news` it hears, knows of `invalidation`. A server that takes over may have missed the end of the log,
+/// so everything counts as invalidated first; and what is in the new log by then is a part of that, and not told on its own.
+pub(crate) async fn hear_of(there: &Redis, news: &mut dyn LogFollower, invalidation: Invalidation) {
+    loop {
+        match hear(news).await {
+            LogEvent::Invalidated {
+                invalidation: it, ..
+            } if it == invalidation => return,
+            LogEvent::HistoryLost if !admits(there, invalidation.subject).await => return,
+            _ => {}
+        }
+    }
+}
+
+/// Whether nothing about `subject` was ever recorded, as `redis` knows it, however long it takes to ask.
+pub(crate) async fn admits(redis: &Redis, subject: Subject) -> bool {
+    let asking = async {
+        loop {
+            match redis.admits(LogPosition::ORIGIN, &[subject]).await {
+                Ok(admitted) => return admitted,
+                Err(_away) => pass(Duration::from_millis(10)).await,
+            }
+        }
     };
-    while !is_it(hear(news).await) {}
+    in_time("an answer", asking).await
 }
 
 /// The next event, whatever it is.

@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use redis::{Client, Connection, FromRedisValue};
+use redis::{Client, Connection, FromRedisValue, RedisResult};
 use tempfile::TempDir;
 
 /// A server of our own; it goes when this is dropped.
@@ -133,13 +133,17 @@ impl Server {
 
     /// Asks it anything.
     pub(crate) fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
+        let answer = self.try_ask(command);
+        answer.unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
+    /// The same of a server that may close the connection, as one does that becomes a replica.
+    pub(crate) fn try_ask<T: FromRedisValue>(&self, command: &[&str]) -> RedisResult<T> {
         let mut connection = self.connect();
         let (name, arguments) = command.split_first().expect("a command");
         let mut question = redis::cmd(name);
         question.arg(arguments);
-        question
-            .query(&mut connection)
-            .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+        question.query(&mut connection)
     }
 
     /// Kills it, as a crash would.
