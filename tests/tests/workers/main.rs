@@ -245,6 +245,8 @@ async fn a_worker_that_stands_still_is_waited_for_five_seconds_and_repeats_no_ca
     })
     .await;
     assert_eq!(web.calls(), 2);
+    let far = web.cache.stats().far;
+    assert_eq!((far.offered, far.overdue, far.declined), (1, 1, 0));
     assert_eq!(world.redis.ask("XLEN {swr:w1:q}:dead"), ":0");
 }
 

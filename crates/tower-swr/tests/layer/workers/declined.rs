@@ -90,7 +90,7 @@ async fn an_answer_that_the_far_side_did_not_take_is_made_again() {
     };
     there.hold();
     let worked = minute(&apart).layer(there.clone());
-    let (_house, web, _here, working) = stale_before(&world, worked).await;
+    let (_house, web, here, working) = stale_before(&world, worked).await;
     assert_eq!(ask(&web, get("/a")).await.x_cache(), "STALE");
     settle().await;
     assert_eq!(there.calls(), 1);
@@ -103,7 +103,9 @@ async fn an_answer_that_the_far_side_did_not_take_is_made_again() {
     // The lease that could not be given back runs out first.
     world.pass(secs(15)).await;
     let stats = working.stats();
-    assert_eq!(stats.renewed + stats.found, 1, "{stats:?}");
+    assert_eq!((stats.renewed, stats.found), (1, 0), "{stats:?}");
+    assert_eq!((here.calls(), there.calls()), (1, 2));
+    assert_eq!(ask(&web, get("/a")).await.text(), "worker");
 }
 
 #[tokio::test]
