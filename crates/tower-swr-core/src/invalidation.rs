@@ -178,7 +178,9 @@ impl Invalidations {
     /// Invalidates everything.
     pub(crate) fn invalidate_all(&self) {
         let mut stamps = self.write();
-        stamps.floor = self.raise();
+        let floor = self.raise();
+        stamps.raise_floor(floor);
+        // What they say from now on, the floors do.
         stamps.of = HashMap::default();
         stamps.soft = HashMap::default();
         stamps.spared = 0;
@@ -285,6 +287,20 @@ mod tests {
         log.invalidate(subject("a"));
         assert!(!admits(&log, &old, &[subject("a")]));
         assert!(admits(&log, &ValidSince::new(log.epoch()), &[subject("a")]));
+    }
+
+    #[test]
+    fn what_was_invalidated_softly_stays_so_when_everything_is_invalidated() {
+        let (log, at) = (
+            Invalidations::default(),
+            Moment::ORIGIN.after(Duration::from_secs(7)),
+        );
+        let subjects = [subject("a")];
+        log.invalidate_all();
+        assert_eq!(log.softened(&subjects), None);
+        log.invalidate_softly(subjects[0], at);
+        log.invalidate_all();
+        assert_eq!(log.softened(&subjects), Some(at));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use tokio::sync::watch;
 use tower_swr_core::{
-    FarError, FarFuture, FarLog, Invalidation, LogEvent, LogFollower, LogPosition, Recorded,
-    Subject, Woken,
+    Digest, FarError, FarFuture, FarLog, Invalidation, LogEvent, LogFollower, LogPosition,
+    Recorded, Subject, Woken,
 };
 
 use crate::connection::Link;
@@ -41,18 +41,21 @@ impl Log {
     }
 
     /// Writes `invalidation` down. What is kept of a key goes before the log tells of it: who is told and looks must not
-    /// find it any more. A subject's stamp may come after: who is told knows it from the log.
+    /// find it any more. Those who wait for the key's lease are woken after the log has it: what one of them calls for
+    /// before would count as purged. A subject's stamp may come last: who is told knows it from the log.
     pub(crate) async fn write(&self, invalidation: Invalidation) -> Result<LogPosition, FarError> {
         let Invalidation {
             subject,
             source,
             is_soft,
         } = invalidation;
-        if let (Subject::Key(primary), false) = (subject, is_soft) {
+        let primary = match subject {
+            Subject::Key(primary) if !is_soft => Some(primary),
+            _ => None,
+        };
+        if let Some(primary) = primary {
             let mut script = PURGE.prepare_invoke();
             script.key(&self.names.of_primary(primary)[..]);
-            script.arg(self.names.done());
-            script.arg(message(primary, None, Woken::Invalidated));
             // Longer than any lease that it is to end.
             script.arg(millis(self.keep_stamps));
             let _: u8 = self.link.change("purge", script).await?;
@@ -70,10 +73,24 @@ impl Log {
             .ask("XADD", self.link.budgets().step, step)
             .await?;
         let at = position(&id).ok_or(FarError::Unexpected { step: "XADD" })?;
+        if let Some(primary) = primary {
+            self.wake(primary).await;
+        }
         if !is_soft {
             self.stamp(subject, at).await?;
         }
         Ok(at)
+    }
+
+    /// Tells who waits that the lease of `primary` is gone. Whom that does not reach looks for themselves.
+    async fn wake(&self, primary: Digest) {
+        let mut told = redis::cmd("PUBLISH");
+        told.arg(self.names.done());
+        told.arg(message(primary, None, Woken::Invalidated));
+        let step = |mut connection| async move { told.query_async::<u64>(&mut connection).await };
+        let _ = (self.link)
+            .ask("PUBLISH", self.link.budgets().step, step)
+            .await;
     }
 
     async fn invalidate(&self, invalidation: Invalidation) -> Recorded {

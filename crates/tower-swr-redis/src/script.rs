@@ -110,13 +110,12 @@ scripts! {
         return 1
     ";
 
-    /// KEYS value, mutex, fence. ARGV channel, message, ms. The first two are gone and the fence is another, which ends all
-    /// leases of the key and of its variants, and those who wait are told. What is unlike every fence before is the time.
+    /// KEYS value, mutex, fence. ARGV ms. The first two are gone and the fence is another, which ends all leases of the key and
+    /// of its variants. What is unlike every fence before is the time.
     PURGE = r"
         redis.call('DEL', KEYS[1], KEYS[2])
         local now = redis.call('TIME')
-        redis.call('SET', KEYS[3], now[1] .. '.' .. now[2], 'PX', ARGV[3])
-        redis.call('PUBLISH', ARGV[1], ARGV[2])
+        redis.call('SET', KEYS[3], now[1] .. '.' .. now[2], 'PX', ARGV[1])
         return 1
     ";
 

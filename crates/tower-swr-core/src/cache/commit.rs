@@ -28,7 +28,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             product.value,
             &Birth {
                 key: place.borrowed(),
-                born: self.born,
+                born: self.asked,
                 now: answered,
                 initial_age: product.initial_age,
                 lifetime,
@@ -122,7 +122,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             value,
             &Birth {
                 key: key.borrowed(),
-                born: self.born,
+                born: self.asked,
                 now: self.cache.now(),
                 initial_age: Duration::ZERO,
                 lifetime: Lifetime::FOREVER,
@@ -144,7 +144,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             (),
             &Birth {
                 key: key.borrowed(),
-                born: self.born,
+                born: self.asked,
                 now: self.cache.now(),
                 initial_age: Duration::ZERO,
                 lifetime: Lifetime::fresh_for(self.policy.uncacheable_for),
@@ -209,7 +209,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         }
     }
 
-    /// Whether nothing that concerns the key, the `place` to be written or the `tags` was invalidated since the flight began.
+    /// Whether nothing that concerns the key, the `place` to be written or the `tags` was invalidated since it was asked for.
     /// A writer that comes late must neither bring a purged value back nor take a newer one away: asked under the lock of
     /// what it is about to change.
     fn is_current(&self, place: &Key, tags: &Tags) -> bool {
@@ -221,7 +221,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         newest_of(self.key())
             .max(of_place.unwrap_or_default())
             .max(invalidations.newest(|| tags.as_slice()))
-            <= self.born
+            <= self.asked
     }
 
     fn jittered(&self, lifetime: Lifetime) -> Lifetime {

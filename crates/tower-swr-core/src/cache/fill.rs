@@ -29,7 +29,11 @@ use crate::origin_calls::OriginCall;
 pub struct Fill<V, P> {
     pub(super) cache: Cache<V, P>,
     pub(super) leader: Leader<Key, Landed<V, P>>,
+    /// When the flight began: who joins it has seen no later invalidation of what it is about.
     pub(super) born: Epoch,
+    /// When what comes of it was asked for: no earlier invalidation concerns that. Later than the flight began where it has
+    /// waited for another process's call.
+    pub(super) asked: Epoch,
     pub(super) policy: Arc<FlightPolicy>,
     pub(super) old: Option<Arc<Entry<V>>>,
     pub(super) purpose: Purpose,
@@ -57,6 +61,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             cache,
             leader,
             born,
+            asked: born,
             policy,
             old,
             purpose,

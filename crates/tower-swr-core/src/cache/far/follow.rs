@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 use super::Far;
 use crate::cache::{Cache, Shared};
 use crate::clock::{Clock, Sleep};
-use crate::far::{Invalidation, LogEvent, LogFollower};
+use crate::far::{Invalidation, LogEvent, LogFollower, LogPosition};
 use crate::rng::Rng;
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
@@ -46,16 +46,20 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
 
     fn hear(&self, far: &Far, event: LogEvent) {
         match event {
-            LogEvent::Invalidated { invalidation, .. } => {
+            LogEvent::Invalidated {
+                invalidation,
+                position,
+            } => {
                 if invalidation.source != far.source {
                     self.carry_out(invalidation);
                 }
+                far.heard.send_replace(position);
             }
             LogEvent::Suspect => far.is_suspect.store(true, Ordering::Relaxed),
-            LogEvent::Replayed => far.is_suspect.store(false, Ordering::Relaxed),
+            LogEvent::Replayed => far.catch_up(),
             LogEvent::HistoryLost => {
                 self.clear();
-                far.is_suspect.store(false, Ordering::Relaxed);
+                far.catch_up();
             }
         }
     }
@@ -69,6 +73,26 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         match is_soft {
             true => self.soften(subject),
             false => self.invalidate(subject),
+        }
+    }
+}
+
+/// How long a flight waits until what it knows to be recorded is carried out here. It takes a turn of the task that listens,
+/// and never more than that matters: the answer is then made once more.
+const HEARING: Duration = Duration::from_millis(5);
+
+impl Far {
+    fn catch_up(&self) {
+        self.is_suspect.store(false, Ordering::Relaxed);
+        self.heard.send_replace(self.log.position());
+    }
+
+    /// Waits until everything up to `position` was carried out here, as nearly always it has been.
+    pub(super) async fn hear_out(&self, position: LogPosition, clock: &Arc<dyn Clock>) {
+        let mut heard = self.heard.subscribe();
+        if *heard.borrow() < position {
+            let heard = std::pin::pin!(heard.wait_for(|heard| *heard >= position));
+            select(heard, clock.sleep(HEARING)).await;
         }
     }
 }

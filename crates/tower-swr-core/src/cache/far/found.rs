@@ -70,7 +70,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     fn unpack(&self, way: &Way<V>, frame: &Frame, age: Duration, now: Moment) -> Option<Slot<V>> {
         let birth = |weight, leads| Birth {
             key: self.key().borrowed(),
-            born: self.born,
+            born: self.asked,
             now,
             initial_age: age,
             lifetime: frame.lifetime,

@@ -35,7 +35,7 @@ pub use purged::{Purged, Reach};
 pub(super) use through::Beyond;
 
 use super::Cache;
-use crate::far::{FarHealth, FarLog, FarStore, RemoteRefreshes};
+use crate::far::{FarHealth, FarLog, FarStore, LogPosition, RemoteRefreshes};
 use crate::key::Subject;
 use crate::rng::{HasherRng, Rng};
 use crate::spawn::Spawn;
@@ -99,6 +99,8 @@ pub(super) struct Far {
     is_followed: Arc<AtomicBool>,
     was_followed: AtomicBool,
     is_suspect: AtomicBool,
+    /// How far what was recorded has been carried out here.
+    heard: watch::Sender<LogPosition>,
     /// What is being recorded now.
     recording: watch::Sender<Vec<Subject>>,
     holdings: Arc<Holdings>,
@@ -138,6 +140,7 @@ impl Far {
             is_followed: Arc::default(),
             was_followed: AtomicBool::new(false),
             is_suspect: AtomicBool::new(false),
+            heard: watch::Sender::default(),
             recording: watch::Sender::default(),
             holdings: Arc::default(),
             counts: Counts::default(),

@@ -113,7 +113,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     }
 
     async fn bring(
-        &self,
+        &mut self,
         cache: &Cache<V, P>,
         way: &Way<V>,
         origin: impl Future<Output = Fetched<V, P>> + Send + 'static,

@@ -2,8 +2,9 @@
 
 use super::{Plain, lead, settle};
 use crate::support::{SECOND, World, key, minute, secs, whole};
+use futures_util::FutureExt as _;
 use tower_swr_core::testing::LeaseSpan;
-use tower_swr_core::{Keep, Made, NoPartial};
+use tower_swr_core::{Acquired, FarKey, FarStore as _, Keep, Made, NoPartial};
 
 #[test]
 fn when_a_leader_is_dropped_another_leads() {
@@ -156,4 +157,54 @@ fn the_origin_timeout_is_for_the_wait_as_well() {
     settle(&[&other]);
     assert!(second.now().expect("it is told").is_err());
     assert_eq!(other.cache.stats().flights, 0);
+}
+
+#[test]
+fn who_has_waited_for_a_call_that_was_purged_makes_one_that_counts_for_all() {
+    let world = World::new();
+    let [one, other]: [Plain; 2] = world.houses();
+    let a = key("a");
+    let (answer, call) = one.origin.waits();
+    let mut first = one.ask(&a, call);
+    let mut waiting = other.ask(&a, other.origin.makes(2, minute()));
+    assert!(first.now().is_none() && waiting.now().is_none());
+    settle(&[&one, &other]);
+    one.cache.purge(a.borrowed().resource());
+    settle(&[&one, &other]);
+    assert_eq!(waiting.answered(), 2);
+    assert_eq!(other.kept(&a), Some(2), "the call began after the purge");
+    assert_eq!(one.answer(&a, one.origin.makes(3, minute())), 2);
+    answer.send(Made::new(1, minute())).expect("it waits");
+    settle(&[&one, &other]);
+    assert_eq!(first.answered(), 1, "who asked before the purge");
+    assert_eq!((one.kept(&a), other.kept(&a)), (Some(2), Some(2)));
+    one.assert_no_violation();
+    other.assert_no_violation();
+}
+
+#[test]
+fn who_waits_where_purges_come_faster_than_answers_calls_without_the_others() {
+    let world = World::new();
+    let [one, other]: [Plain; 2] = world.houses();
+    let (a, node) = (key("a"), world.server.node());
+    let busy = |after| match node
+        .acquire(&FarKey::new(a.borrowed()), after)
+        .now_or_never()
+    {
+        Some(Ok(Acquired::Lead(lease))) => lease,
+        other => panic!("nobody else leads, yet: {other:?}"),
+    };
+    let mut lease = busy(None);
+    let mut waiting = other.ask(&a, other.origin.makes(2, minute()));
+    assert!(waiting.now().is_none());
+    settle(&[&one, &other]);
+    for purges in 1..=3 {
+        assert_eq!(other.origin.calls(), 0, "{purges}");
+        one.cache.purge(a.borrowed().resource());
+        settle(&[&one, &other]);
+        drop(lease);
+        lease = busy(None);
+        settle(&[&one, &other]);
+    }
+    assert_eq!(waiting.answered(), 2, "while somebody has the lease");
 }

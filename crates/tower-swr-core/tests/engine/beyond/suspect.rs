@@ -113,3 +113,33 @@ fn no_time_at_all_is_refused() {
     let builder = CacheBuilder::new(MemorySettings::new(1 << 20)).far(node);
     let _ = builder.max_suspect(std::time::Duration::from_millis(999));
 }
+
+/// The far side keeps what a soft purge is about, and knows nothing of it.
+#[test]
+fn what_was_purged_softly_is_not_fresh_again_when_patience_is_over() {
+    let world = World::new();
+    let (house, node) = cautious(&world);
+    let a = key("a");
+    house.answer(&a, house.origin.makes(1, minute()));
+    pass(&world, &house, 1);
+    house.cache.soft_purge(a.borrowed().resource());
+    settle(&[&house]);
+    node.suffer(FarFault::Unavailable);
+    settle(&[&house]);
+    pass(&world, &house, 10);
+    assert_eq!(house.kept(&a), None);
+    node.recover();
+    settle(&[&house]);
+    assert_eq!(
+        house.answer(&a, house.origin.makes(2, minute())),
+        1,
+        "stale"
+    );
+    assert_eq!(
+        house.answer(&a, house.origin.makes(2, minute())),
+        1,
+        "and renewed"
+    );
+    settle(&[&house]);
+    assert_eq!(house.answer(&a, house.origin.makes(3, minute())), 2);
+}
