@@ -75,12 +75,13 @@ where
             }
         };
         if is_conditional && response.status() == StatusCode::NOT_MODIFIED {
-            return sharing.freshen(&response.map(drop), own).await;
+            return Box::pin(sharing.freshen(&response.map(drop), own)).await;
         }
         match sharing.admit(&response) {
             Ok(admitted) => {
                 tracing::debug!(status = response.status().as_u16(), keep = ?admitted.keep, "answered");
-                sharing.share(response, admitted).await
+                // Boxed, as above: what a call needs once it is answered it need not have while it runs.
+                Box::pin(sharing.share(response, admitted)).await
             }
             // Frameworks put `no-store` on their error pages: an outage must neither cost the good copy nor switch
             // coalescing off. Nor is an error that one user was shown a reason for all others to call a failing origin.

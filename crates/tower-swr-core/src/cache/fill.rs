@@ -1,4 +1,5 @@
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ pub struct Fill<V, P> {
     /// Whether the observer has heard how it ended.
     told: bool,
 }
+
+/// An origin call as it goes from one function to the next.
+pub(super) type OriginFuture<V, P> = Pin<Box<dyn Future<Output = Fetched<V, P>> + Send>>;
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     pub(super) fn new(
@@ -105,7 +109,15 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// # Cancel safety
     ///
     /// Dropping it cancels the origin call; those who wait learn that there is no answer.
-    pub async fn run(mut self, origin: impl Future<Output = Fetched<V, P>> + Send + 'static) {
+    pub fn run(
+        self,
+        origin: impl Future<Output = Fetched<V, P>> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send {
+        // Boxed at once: it is the largest part of a fill, and every function on its way would have room for it twice.
+        self.make(Box::pin(origin))
+    }
+
+    async fn make(mut self, origin: OriginFuture<V, P>) {
         if let Some(way) = self.way() {
             // Boxed, or every fill would have room for it.
             return Box::pin(self.run_through(way, origin)).await;
@@ -138,7 +150,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
                     tags,
                     rest,
                 };
-                return self.land_stream(call, stream, keep, beside).await;
+                return Box::pin(self.land_stream(call, stream, keep, beside)).await;
             }
             Fetched::Pass { remember } => self.pass(call, remember),
             Fetched::Failed(error) => {

@@ -10,6 +10,7 @@ use super::found::Found;
 use super::holdings::Grant;
 use super::seek::{Sought, Way};
 use crate::cache::call::call_in_time;
+use crate::cache::fill::OriginFuture;
 use crate::cache::refills::Refills;
 use crate::cache::{Cache, Fetched, Fill, Purpose};
 use crate::clock::Moment;
@@ -87,11 +88,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         })
     }
 
-    pub(in crate::cache) async fn run_through(
-        mut self,
-        way: Way<V>,
-        origin: impl Future<Output = Fetched<V, P>> + Send + 'static,
-    ) {
+    pub(in crate::cache) async fn run_through(mut self, way: Way<V>, origin: OriginFuture<V, P>) {
         // The one deadline is for all of it.
         let (cache, patience) = (self.cache.clone(), self.patience());
         let brought = call_in_time(self.bring(&cache, &way, origin), patience).await;
@@ -116,7 +113,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         &mut self,
         cache: &Cache<V, P>,
         way: &Way<V>,
-        origin: impl Future<Output = Fetched<V, P>> + Send + 'static,
+        origin: OriginFuture<V, P>,
     ) -> Brought<V, P> {
         let grant = match self.seek(way).await {
             Sought::Found(found) => return Brought::Found(found),
