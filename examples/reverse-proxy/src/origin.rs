@@ -117,7 +117,7 @@ impl OriginService {
     ) -> Result<Response<Either<Incoming, Full<Bytes>>>, Failure> {
         let is_changing = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let protocol = response.headers_mut().remove(UPGRADE);
-        hop_by_hop::strip_response(response.headers_mut());
+        hop_by_hop::strip_response(&mut response);
         if is_changing {
             let client_side = client_side.ok_or(Failure::UnaskedUpgrade)?;
             let origin_side = upgrade::on(&mut response);

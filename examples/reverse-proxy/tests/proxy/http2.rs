@@ -9,7 +9,7 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::support::{House, Step, beside, kept, within};
+use crate::support::{House, Step, beside, kept, said, within};
 
 async fn connect<B>(house: &House) -> SendRequest<B>
 where
@@ -84,6 +84,25 @@ async fn a_body_is_handed_on() {
     assert_eq!(text(answer).await, "thanks");
     let received = house.origin.received(0);
     assert_eq!(received.body, "hello");
+}
+
+#[tokio::test]
+async fn an_answer_without_content_says_no_length_here_either() {
+    for control in ["max-age=60", "no-store"] {
+        let answer = format!(
+            "HTTP/1.1 204 No Content\r\nCache-Control: {control}\r\nContent-Length: 0\r\n\r\n"
+        );
+        let house = House::before(move |_, _| said(answer.clone())).await;
+        let mut sender = connect(&house).await;
+        for method in ["GET", "GET", "HEAD"] {
+            let mut request = get("/");
+            *request.method_mut() = method.parse().unwrap();
+            let answer = within("an answer", sender.send_request(request)).await;
+            let answer = answer.unwrap();
+            assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+            assert_eq!(answer.headers().get("content-length"), None, "{method}");
+        }
+    }
 }
 
 #[tokio::test]
