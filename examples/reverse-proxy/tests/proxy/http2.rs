@@ -86,6 +86,30 @@ async fn a_body_is_handed_on() {
     assert_eq!(received.body, "hello");
 }
 
+/// RFC 9110 section 8.6.
+#[tokio::test]
+async fn a_length_that_is_said_twice_goes_on_once() {
+    let house = House::before(|_, _| kept("no-store", "thanks")).await;
+    let mut sender = connect(&house).await;
+    let mut saying = async |lengths: [&str; 2]| {
+        let mut request = Request::post("http://test/")
+            .body(Full::from("abc"))
+            .unwrap();
+        for length in lengths {
+            let length = length.parse().unwrap();
+            request.headers_mut().append("content-length", length);
+        }
+        within("an answer", sender.send_request(request)).await
+    };
+    assert_eq!(saying(["3", "3"]).await.unwrap().status(), StatusCode::OK);
+    let received = house.origin.received(0);
+    assert_eq!(received.all("content-length"), ["3"]);
+    assert_eq!(received.body, "abc");
+    let refused = saying(["3", "4"]).await;
+    assert!(refused.is_err() || refused.unwrap().status() == StatusCode::BAD_REQUEST);
+    assert_eq!(house.origin.calls(), 1);
+}
+
 #[tokio::test]
 async fn an_answer_without_content_says_no_length_here_either() {
     for control in ["max-age=60", "no-store"] {
