@@ -178,9 +178,13 @@ impl Sharing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
-/// How long the body is, as the answer says, or as it is known to be.
+/// How long the body is, as the answer says, or as it is known to be. An answer without content ends with its head,
+/// whatever its fields say (RFC 9112 section 6.3).
 pub(crate) fn known_length<B: Body>(response: &Response<B>) -> Result<Option<u64>, Malformed> {
-    let declared = declared_length(response.headers())?;
+    let declared = match policy::has_content(response.status()) {
+        true => declared_length(response.headers())?,
+        false => None,
+    };
     Ok(declared.or(response.body().size_hint().exact()))
 }
 

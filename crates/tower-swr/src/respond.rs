@@ -25,6 +25,17 @@ pub(crate) struct Handling {
     pub(crate) status: CacheStatus,
 }
 
+/// On what grounds a kept answer is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grounds {
+    /// The cache serves it of itself.
+    Kept,
+    /// The client takes it, however stale it is (RFC 9111 section 5.2.1.2).
+    MaxStale,
+    /// There is nothing better.
+    Fallback(StaleReason),
+}
+
 impl Route {
     /// An answer that a flight brought: to the request that began it (`verb` is a miss), or to one that joined.
     pub(crate) fn landed<B>(
@@ -83,13 +94,12 @@ impl Route {
             entry,
             stored,
             entry.age(now),
-            Some(reason),
+            Grounds::Fallback(reason),
             asked.took(now),
         )
     }
 
-    /// An answer from the store, of `age`. `fallback` says why it is served although it is not fresh, where that is
-    /// not stale-while-revalidate.
+    /// An answer from the store, of `age`.
     #[inline]
     pub(crate) fn kept<B>(
         &self,
@@ -97,22 +107,25 @@ impl Route {
         entry: &Entry<Held>,
         stored: &StoredResponse,
         age: Duration,
-        fallback: Option<StaleReason>,
+        grounds: Grounds,
         took: Duration,
     ) -> Response<CacheBody<B>> {
         let fresh = entry.fresh_for();
         let ttl = whole_seconds(fresh).saturating_sub(whole_seconds(age));
         let is_fresh = age < fresh;
-        if is_fresh && fallback.is_none() && took.is_zero() {
+        if is_fresh && grounds == Grounds::Kept && took.is_zero() {
             return self.hit(asked, stored, age, ttl);
         }
+        let is_fallback = matches!(grounds, Grounds::Fallback(_));
         let status = CacheStatus {
-            hit: fallback.is_none(),
-            fwd: fallback.map(|_| "stale"),
+            hit: !is_fallback,
+            fwd: is_fallback.then_some("stale"),
             ttl: Some(ttl),
-            detail: fallback
-                .map(stale_token)
-                .or_else(|| self.stale_detail(entry, age)),
+            detail: match grounds {
+                Grounds::Kept => self.stale_detail(entry, age),
+                Grounds::MaxStale => Some("max-stale"),
+                Grounds::Fallback(reason) => Some(stale_token(reason)),
+            },
             ..CacheStatus::default()
         };
         let handling = Handling {
@@ -122,7 +135,7 @@ impl Route {
         self.stored(asked, stored, age, took, handling)
     }
 
-    /// Why an answer of `age` is served without asking the origin, where that is not plain freshness.
+    /// Why the cache serves an answer of `age` of itself, where that is not plain freshness.
     fn stale_detail(&self, entry: &Entry<Held>, age: Duration) -> Option<&'static str> {
         match entry.lifetime().freshness(age) {
             Freshness::Fresh => None,

@@ -22,6 +22,7 @@ use crate::policy::RequestControl;
 use crate::prototype::Prototype;
 use crate::question::{self, Asked, Question};
 use crate::request::{self, Bypass};
+use crate::respond::Grounds;
 use crate::response::Held;
 use crate::route::Route;
 use crate::settings::AuthorizationRule;
@@ -92,7 +93,8 @@ where
             && let Held::Response(stored) = entry.value()
             && asked.control.is_none()
         {
-            let response = (self.route).kept(&asked, entry, stored, *age, None, Duration::ZERO);
+            let response =
+                (self.route).kept(&asked, entry, stored, *age, Grounds::Kept, Duration::ZERO);
             return ResponseFuture::ready(response);
         }
         self.look_further(request, text, asked, look)
@@ -131,7 +133,8 @@ impl<S> CacheService<S> {
             && let Held::Response(stored) = entry.value()
             && asked.control.is_none()
         {
-            let response = (self.route).kept(&asked, entry, stored, *age, None, Duration::ZERO);
+            let response =
+                (self.route).kept(&asked, entry, stored, *age, Grounds::Kept, Duration::ZERO);
             if *refresh && let Some(turn) = self.route.reserve_refresh(&text.key(), &asked) {
                 let (question, _) = Question::new(&text, found, asked);
                 Exchange::new(&self.route, &self.inner, request, question).refresh(turn);
@@ -210,7 +213,7 @@ impl<S> CacheService<S> {
         match entry.value() {
             Held::Response(stored) if stored.head.is_for_all && is_accepted => {
                 let took = Duration::ZERO;
-                Some((self.route).kept(asked, &entry, stored, age, None, took))
+                Some((self.route).kept(asked, &entry, stored, age, Grounds::Kept, took))
             }
             Held::Response(_) | Held::Variants(_) => None,
         }

@@ -56,7 +56,9 @@ fn protected(
             .stale_while_revalidate(lifetime.stale_while_revalidate)
             // The report is the same for everyone, whoever is logged in. Without this line a request
             // with a cookie goes around the cache, because its answer might be one visitor's own.
-            .ignore_cookies(),
+            .ignore_cookies()
+            // It reads no query either: `?x=1` and `?x=2` are one report, and one slow query.
+            .ignore_query(),
     )
 }
 

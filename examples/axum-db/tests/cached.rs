@@ -35,6 +35,16 @@ async fn a_crowd_costs_one_query() {
 }
 
 #[tokio::test]
+async fn a_query_makes_no_other_report() {
+    let shop = Shop::open().await;
+    for (path, verb) in [("?x=1", "MISS"), ("?x=2", "HIT"), ("", "HIT")] {
+        let answer = shop.get(&format!("/report/north{path}")).await;
+        assert_eq!(answer.header("x-cache"), verb, "{path:?}");
+    }
+    assert_eq!(shop.database.queries(), 1);
+}
+
+#[tokio::test]
 async fn an_answer_says_where_it_comes_from() {
     let shop = Shop::open().await;
     assert_eq!(shop.get("/report/north").await.header("x-cache"), "MISS");

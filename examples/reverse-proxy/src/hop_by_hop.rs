@@ -5,6 +5,7 @@ use http::header::{
     HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE, VARY,
     VIA,
 };
+use http::{Response, StatusCode};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -52,9 +53,12 @@ pub(crate) fn strip_request(fields: &mut HeaderMap) {
 }
 
 /// Takes out of the origin's answer what ends here. A length beside a transfer coding is none (RFC 9112 section 6.3): it
-/// would cut the body on its way to the client.
-pub(crate) fn strip_response(fields: &mut HeaderMap) {
-    if fields.contains_key(TRANSFER_ENCODING) {
+/// would cut the body on its way to the client. Nor is one of an answer that never has a body (RFC 9110 section 8.6).
+pub(crate) fn strip_response<B>(response: &mut Response<B>) {
+    let is_bare =
+        response.status().is_informational() || response.status() == StatusCode::NO_CONTENT;
+    let fields = response.headers_mut();
+    if is_bare || fields.contains_key(TRANSFER_ENCODING) {
         fields.remove(CONTENT_LENGTH);
     }
     strip(fields);

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{
-    COOKIE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, TRANSFER_ENCODING, UPGRADE,
+    CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode, Version};
@@ -98,6 +99,7 @@ impl OriginService {
         self.peer.describe(fields);
         hop_by_hop::announce(fields);
         join_cookies(fields);
+        say_length_once(fields);
         if !body.is_end_stream() && body.size_hint().exact().is_none() {
             // Said aloud, because a client takes a GET of unknown length for one without a body.
             fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -117,7 +119,7 @@ impl OriginService {
     ) -> Result<Response<Either<Incoming, Full<Bytes>>>, Failure> {
         let is_changing = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let protocol = response.headers_mut().remove(UPGRADE);
-        hop_by_hop::strip_response(response.headers_mut());
+        hop_by_hop::strip_response(&mut response);
         if is_changing {
             let client_side = client_side.ok_or(Failure::UnaskedUpgrade)?;
             let origin_side = upgrade::on(&mut response);
@@ -172,5 +174,17 @@ fn join_cookies(fields: &mut HeaderMap) {
     // Parts of values, with what values may have between them.
     if let Ok(joined) = HeaderValue::from_bytes(&bytes.join(&b"; "[..])) {
         fields.insert(COOKIE, joined);
+    }
+}
+
+/// A length that is said twice goes on once (RFC 9110 section 8.6). Where the lines differ, they stay for the client of
+/// the origin to refuse.
+fn say_length_once(fields: &mut HeaderMap) {
+    let mut lines = fields.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lines.next().cloned() else {
+        return;
+    };
+    if lines.all(|line| *line == first) {
+        fields.insert(CONTENT_LENGTH, first);
     }
 }

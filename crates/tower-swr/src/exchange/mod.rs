@@ -3,6 +3,7 @@
 mod calls;
 mod ordered;
 mod refresh;
+mod taken;
 mod through;
 
 use std::sync::Arc;
@@ -12,15 +13,17 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tower_service::Service;
-use tower_swr_core::{Answer, Entry, Fate, Joined, Landed, Look, Mode, Outcome, Purpose, Waiting};
+use tower_swr_core::{Answer, Entry, Fate, Joined, Landed, Look, Outcome, Purpose, Waiting};
 
 use self::calls::Call;
+use self::taken::Taken;
 use crate::body::{BoxError, CacheBody};
 use crate::policy::RequestControl;
 use crate::problem::Problem;
 use crate::prototype::Prototype;
 use crate::question::Question;
 use crate::request;
+use crate::respond::Grounds;
 use crate::response::{Held, Partial};
 use crate::route::Route;
 use crate::stats::Verb;
@@ -104,7 +107,11 @@ where
 
     /// What is to be done after a look-up found `look`.
     fn turn(&self, look: Look<Held>) -> Turn<B> {
-        let (look, purpose) = self.taken(look);
+        let Taken {
+            look,
+            purpose,
+            grounds,
+        } = Taken::of(look, &self.route, &self.question.asked);
         let only_if_cached = self.control().is_some_and(|control| control.only_if_cached);
         let (old, fallback) = match look {
             Look::Serve {
@@ -112,7 +119,7 @@ where
                 age,
                 refresh,
             } => {
-                return match self.kept(&entry, age) {
+                return match self.kept(&entry, age, grounds) {
                     Some(response) => Turn::Done(response, refresh),
                     None => Turn::Call(Call::Pass(Some("variants"))),
                 };
@@ -141,40 +148,6 @@ where
                 Turn::Wait(or_stale(waiting, old), fwd)
             }
             Some(Joined::Again(_)) => Turn::Again,
-        }
-    }
-
-    /// What was found, as far as the client will take it, and what to ask the origin for where it is not enough.
-    fn taken(&self, look: Look<Held>) -> (Look<Held>, Purpose) {
-        // Where the operator wants the origin to be left alone, no client decides otherwise.
-        let is_heard = self.route.mode() != Mode::ServeStale;
-        let Some(control) = self.control().filter(|_| is_heard) else {
-            return (look, Purpose::Miss);
-        };
-        let now = self.route.shared.engine.now();
-        match look {
-            // What was made for this request, or while it waited, is as new as can be.
-            Look::Serve { entry, age, .. }
-                if age >= self.question.asked.took(now)
-                    && !control.accepts(&entry.lifetime(), age) =>
-            {
-                let (old, fallback) = (Some(entry), false);
-                (Look::Fetch { old, fallback }, Purpose::Revalidate)
-            }
-            Look::Fetch {
-                old: Some(entry), ..
-            } if control.accepts_stale(&entry.lifetime(), entry.age(now)) => {
-                let (age, refresh) = (entry.age(now), false);
-                (
-                    Look::Serve {
-                        entry,
-                        age,
-                        refresh,
-                    },
-                    Purpose::Miss,
-                )
-            }
-            look => (look, Purpose::Miss),
         }
     }
 
@@ -258,20 +231,26 @@ where
     fn found_there(&self, landed: &Landed<Held, Partial>) -> Option<Response<CacheBody<B>>> {
         match (landed.fate, &landed.answer) {
             (Fate::Found { waited: false }, Answer::Whole(entry)) => {
-                self.kept(entry, entry.age(self.route.shared.engine.now()))
+                let age = entry.age(self.route.shared.engine.now());
+                self.kept(entry, age, Grounds::Kept)
             }
             _ => None,
         }
     }
 
-    fn kept(&self, entry: &Arc<Entry<Held>>, age: Duration) -> Option<Response<CacheBody<B>>> {
+    fn kept(
+        &self,
+        entry: &Arc<Entry<Held>>,
+        age: Duration,
+        grounds: Grounds,
+    ) -> Option<Response<CacheBody<B>>> {
         let Held::Response(stored) = entry.value() else {
             return None;
         };
         let took = self.question.asked.took(self.route.shared.engine.now());
         Some(
             self.route
-                .kept(&self.question.asked, entry, stored, age, None, took),
+                .kept(&self.question.asked, entry, stored, age, grounds, took),
         )
     }
 

@@ -85,6 +85,9 @@ impl Head {
         hop_by_hop::remove(&mut origin);
         // It is told anew with each answer.
         origin.remove(AGE);
+        if !policy::has_content(status) {
+            origin.remove(CONTENT_LENGTH);
+        }
         let upstream_status = take_upstream_status(&mut origin, families.cache_status);
         if families.x_cache {
             origin.remove(X_CACHE);

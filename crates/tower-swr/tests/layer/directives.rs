@@ -109,6 +109,48 @@ async fn only_what_is_kept_or_nothing() {
     assert_eq!(origin.calls(), 1);
 }
 
+/// Nothing failed, so nothing is said of an error; what the cache serves of itself says so whatever the client takes.
+#[tokio::test]
+async fn what_is_served_because_the_client_takes_it_says_so() {
+    let (house, origin, service) = honoring();
+    ask(&service, get("/")).await;
+    house.pass(secs(200)).await;
+    for line in ["max-stale", "max-stale=140", "only-if-cached, max-stale"] {
+        let answer = ask(&service, wanting(line)).await;
+        assert_eq!((answer.status.as_u16(), answer.x_cache()), (200, "STALE"));
+        let said = "tower-swr; hit; ttl=-140; detail=max-stale";
+        assert_eq!(answer.field("cache-status"), said, "{line}");
+    }
+    assert_eq!(origin.calls(), 1);
+
+    let (house, _origin, service) = honoring();
+    ask(&service, get("/")).await;
+    house.pass(secs(100)).await;
+    let answer = ask(&service, wanting("max-stale")).await;
+    let said = "tower-swr; hit; ttl=-40; detail=stale-while-revalidate";
+    assert_eq!(answer.field("cache-status"), said);
+}
+
+/// While it is left alone after a failure, that is why it is not asked.
+#[tokio::test]
+async fn what_stands_in_for_a_failing_origin_says_so_whatever_the_client_takes() {
+    let house = House::new();
+    let origin = Origin::script([reply(200), reply(500)]);
+    let layer = house.layer().honor_client_directives();
+    let service = layer
+        .stale_while_revalidate(secs(0))
+        .stale_if_error(secs(600))
+        .layer(origin.clone());
+    ask(&service, get("/")).await;
+    house.pass(secs(100)).await;
+    assert_eq!(ask(&service, get("/")).await.x_cache(), "STALE");
+    assert_eq!(origin.calls(), 2, "it failed");
+    let answer = ask(&service, wanting("max-stale")).await;
+    let said = "tower-swr; hit; ttl=-40; detail=stale-if-error";
+    assert_eq!(answer.field("cache-status"), said);
+    assert_eq!(origin.calls(), 2);
+}
+
 #[tokio::test]
 async fn pragma_counts_too() {
     let (house, origin, service) = honoring();

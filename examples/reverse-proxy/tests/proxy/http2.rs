@@ -9,7 +9,7 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 
-use crate::support::{House, Step, beside, kept, within};
+use crate::support::{House, Step, beside, kept, said, within};
 
 async fn connect<B>(house: &House) -> SendRequest<B>
 where
@@ -84,6 +84,49 @@ async fn a_body_is_handed_on() {
     assert_eq!(text(answer).await, "thanks");
     let received = house.origin.received(0);
     assert_eq!(received.body, "hello");
+}
+
+/// RFC 9110 section 8.6.
+#[tokio::test]
+async fn a_length_that_is_said_twice_goes_on_once() {
+    let house = House::before(|_, _| kept("no-store", "thanks")).await;
+    let mut sender = connect(&house).await;
+    let mut saying = async |lengths: [&str; 2]| {
+        let mut request = Request::post("http://test/")
+            .body(Full::from("abc"))
+            .unwrap();
+        for length in lengths {
+            let length = length.parse().unwrap();
+            request.headers_mut().append("content-length", length);
+        }
+        within("an answer", sender.send_request(request)).await
+    };
+    assert_eq!(saying(["3", "3"]).await.unwrap().status(), StatusCode::OK);
+    let received = house.origin.received(0);
+    assert_eq!(received.all("content-length"), ["3"]);
+    assert_eq!(received.body, "abc");
+    let refused = saying(["3", "4"]).await;
+    assert!(refused.is_err() || refused.unwrap().status() == StatusCode::BAD_REQUEST);
+    assert_eq!(house.origin.calls(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_without_content_says_no_length_here_either() {
+    for control in ["max-age=60", "no-store"] {
+        let answer = format!(
+            "HTTP/1.1 204 No Content\r\nCache-Control: {control}\r\nContent-Length: 0\r\n\r\n"
+        );
+        let house = House::before(move |_, _| said(answer.clone())).await;
+        let mut sender = connect(&house).await;
+        for method in ["GET", "GET", "HEAD"] {
+            let mut request = get("/");
+            *request.method_mut() = method.parse().unwrap();
+            let answer = within("an answer", sender.send_request(request)).await;
+            let answer = answer.unwrap();
+            assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+            assert_eq!(answer.headers().get("content-length"), None, "{method}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -51,6 +51,47 @@ async fn what_ends_at_this_hop_goes_no_further() {
     }
 }
 
+/// RFC 9110 section 8.6, and RFC 9112 section 6.3: kept and passed, to whoever asks for the head alone, too.
+#[tokio::test]
+async fn an_answer_without_content_says_no_length_whatever_the_origin_says() {
+    for (control, length) in [
+        ("max-age=60", 0),
+        ("max-age=60", 5),
+        ("no-store", 0),
+        ("no-store", 5),
+    ] {
+        let verbs = if control == "no-store" {
+            ["PASS", "PASS"]
+        } else {
+            ["MISS", "HIT"]
+        };
+        let answer = nothing(control, length);
+        for line in ["GET /", "HEAD /"] {
+            let answer = answer.clone();
+            let house = House::before(move |_, _| said(answer.clone())).await;
+            for verb in verbs {
+                let answer = house.ask(line, "").await;
+                assert_eq!(
+                    (answer.status(), answer.verb()),
+                    (204, verb),
+                    "{line} {length}"
+                );
+                assert_eq!(
+                    answer.all("content-length"),
+                    [""; 0],
+                    "{line} {length} {verb}"
+                );
+            }
+        }
+    }
+}
+
+fn nothing(control: &str, length: usize) -> String {
+    format!(
+        "HTTP/1.1 204 No Content\r\nCache-Control: {control}\r\nContent-Length: {length}\r\n\r\n"
+    )
+}
+
 #[tokio::test]
 async fn the_proxy_names_itself_both_ways() {
     let house = House::before(|_, _| {

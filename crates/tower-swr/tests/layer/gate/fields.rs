@@ -139,10 +139,25 @@ async fn what_is_kept_says_how_long_it_is() {
         (hit.x_cache(), hit.lines("content-length")),
         ("HIT", vec!["5"])
     );
-    let nothing = said(204, "max-age=60").text("");
-    let (_, hit, _) = burst(nothing).await;
-    assert_eq!((hit.status.as_u16(), hit.x_cache()), (204, "HIT"));
-    assert!(hit.lines("content-length").is_empty());
+}
+
+/// RFC 9110 section 8.6, and RFC 9112 section 6.3: whatever the handler says.
+#[tokio::test]
+async fn what_has_no_content_says_no_length() {
+    let nothing = || said(204, "max-age=60").text("");
+    let stating = |length| nothing().with("content-length", length);
+    let both = stating("0").with("content-length", "5");
+    for told in [nothing(), stating("0"), stating("5"), stating("x"), both] {
+        let (first, hit, _) = burst(told).await;
+        assert_eq!((hit.status.as_u16(), hit.x_cache()), (204, "HIT"));
+        for answer in first.iter().chain([&hit]) {
+            assert!(answer.lines("content-length").is_empty(), "{answer:?}");
+        }
+    }
+    // An empty body has a length, and may be told to be none (RFC 9110 section 15.3.6).
+    let reset = said(205, "max-age=60").text("").with("content-length", "0");
+    let (_, hit, _) = burst(reset).await;
+    assert_eq!(hit.lines("content-length"), ["0"]);
 }
 
 #[tokio::test]
