@@ -187,14 +187,12 @@ fn who_waits_where_purges_come_faster_than_answers_calls_without_the_others() {
     let world = World::new();
     let [one, other]: [Plain; 2] = world.houses();
     let (a, node) = (key("a"), world.server.node());
-    let busy = |after| match node
-        .acquire(&FarKey::new(a.borrowed()), after)
-        .now_or_never()
-    {
+    let far = FarKey::new(a.borrowed());
+    let busy = || match node.acquire(&far, None).now_or_never() {
         Some(Ok(Acquired::Lead(lease))) => lease,
         other => panic!("nobody else leads, yet: {other:?}"),
     };
-    let mut lease = busy(None);
+    let mut lease = busy();
     let mut waiting = other.ask(&a, other.origin.makes(2, minute()));
     assert!(waiting.now().is_none());
     settle(&[&one, &other]);
@@ -203,7 +201,7 @@ fn who_waits_where_purges_come_faster_than_answers_calls_without_the_others() {
         one.cache.purge(a.borrowed().resource());
         settle(&[&one, &other]);
         drop(lease);
-        lease = busy(None);
+        lease = busy();
         settle(&[&one, &other]);
     }
     assert_eq!(waiting.answered(), 2, "while somebody has the lease");
