@@ -34,8 +34,8 @@
 //! `w1` is the wire format, so that two releases side by side do not overwrite each other. Nothing else is read or written,
 //! no key is searched for and nothing is flushed, so that others may use the same server. A user restricted by an ACL needs
 //! `~<ns>:* ~{<ns>:* &<ns>:*` and the commands `GET SET DEL EXISTS GETRANGE PTTL PEXPIRE EVALSHA SCRIPT|LOAD PUBLISH
-//! SUBSCRIBE PING TIME XADD XRANGE XREAD XINFO|STREAM INFO`; for the refreshes `XREADGROUP XGROUP|CREATE XACK XDEL XPENDING
-//! XAUTOCLAIM ZADD ZREM ZRANGEBYSCORE`, too, and `SELECT` for another database than the first.
+//! SUBSCRIBE PING TIME XADD XRANGE XREAD XINFO|STREAM INFO`; for the refreshes `XREADGROUP XGROUP|CREATE
+//! XGROUP|DELCONSUMER XINFO|CONSUMERS XACK XDEL XPENDING XAUTOCLAIM ZADD ZREM ZRANGEBYSCORE`, too, and `SELECT` for another database than the first.
 //!
 //! # Where servers are
 //!

@@ -20,7 +20,7 @@ use crate::job::understand;
 use crate::keyspace::Keyspace;
 use crate::lease::millis;
 use crate::line::Connection;
-use crate::script::{ENQUEUE, PROMOTE};
+use crate::script::{ENQUEUE, FORGET, PROMOTE};
 use crate::token::Tokens;
 
 /// All workers are of one group.
@@ -118,6 +118,9 @@ impl Queue {
         let mut taken = Vec::new();
         if self.is_time_to_rescue() {
             taken = self.rescue(connection, most.min(MOST_RESCUED)).await?;
+            if let Err(reason) = self.forget().await {
+                tracing::debug!(%reason, "workers that are gone stay in the group");
+            }
         }
         if taken.is_empty() {
             taken = self.next(connection, most).await?;
@@ -183,6 +186,14 @@ impl Queue {
             }
         }
         Ok(taken)
+    }
+
+    /// Takes workers that are gone out of the group, where each that ever asked would stay otherwise.
+    async fn forget(&self) -> Result<u64, FarError> {
+        let mut script = FORGET.prepare_invoke();
+        script.key(self.stream());
+        script.arg(GROUP).arg(millis(self.rescue_after));
+        self.link.change("forget", script).await
     }
 
     /// Lets go of what somebody else put into the stream, or it would be taken over for ever.

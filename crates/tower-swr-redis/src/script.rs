@@ -200,6 +200,23 @@ scripts! {
         redis.call('XADD', KEYS[3], 'MAXLEN', '~', 1000, '*', 'k', ARGV[6], 'p', ARGV[7])
     ", no_longer_pending!());
 
+    /// KEYS stream. ARGV group, ms. Workers that have not asked for so long and hold no entry are no longer of the group; how
+    /// many. One that was only stopped is of the group again as soon as it asks. Where there is no group there are none.
+    FORGET = r"
+        local forgotten = 0
+        for _, about in ipairs(redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+            local worker = {}
+            for at = 1, #about, 2 do
+                worker[about[at]] = about[at + 1]
+            end
+            if worker.pending == 0 and worker.idle >= tonumber(ARGV[2]) then
+                redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], worker.name)
+                forgotten = forgotten + 1
+            end
+        end
+        return forgotten
+    ";
+
     /// KEYS set of those put off, stream. ARGV most entries. Up to a hundred whose time has come are back in line; how many.
     /// What is put off is the key in 16 bytes, the token in 24, the attempts in one, and the payload. What is shorter is none
     /// of ours. Each is taken out first, or one that cannot be put back in line would come up again for ever.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{Server, connected, eventually, in_time, key, ready};
+use redis::Value;
 use tower_swr_core::{Enqueued, FarError, RemoteJob, RemoteRefreshes, TakenJob};
 use tower_swr_redis::Redis;
 
@@ -59,6 +60,26 @@ async fn a_job_whose_worker_died_is_taken_over_and_given_up_in_the_end() {
     .await;
     assert_eq!(server.ask::<u64>(&["XLEN", "{swr:w1:q}:s"]), 0);
     assert_eq!(offer(&other, job("/a")).await, Ok(Enqueued::Queued));
+}
+
+#[tokio::test]
+async fn a_worker_that_is_gone_leaves_nothing_in_the_group() {
+    let server = Server::start();
+    let after = Duration::from_millis(200);
+    let dies = worker(&server, after).await;
+    assert_eq!(offer(&dies, job("/a")).await, Ok(Enqueued::Queued));
+    next(&dies).await;
+    drop(dies);
+    let other = worker(&server, after).await;
+    let workers = || -> Vec<Value> { server.ask(&["XINFO", "CONSUMERS", "{swr:w1:q}:s", "g"]) };
+    eventually("the group is of those who ask", async || {
+        // A busy machine may be slower than a budget.
+        drop(other.take(1).await);
+        workers().len() == 1
+    })
+    .await;
+    // Nothing that somebody held went with it.
+    assert_eq!(next(&other).await.payload, "/a");
 }
 
 #[tokio::test]

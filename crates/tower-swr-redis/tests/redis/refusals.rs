@@ -121,8 +121,8 @@ async fn the_permissions_that_the_documentation_names_are_enough() {
     let server = Server::start();
     let commands = "+get +set +del +exists +getrange +pttl +pexpire +evalsha +script|load +publish \
                     +subscribe +ping +time +xadd +xrange +xread +xinfo|stream +info \
-                    +select +xreadgroup +xgroup|create +xack +xdel +xpending +xautoclaim +zadd +zrem \
-                    +zrangebyscore";
+                    +select +xreadgroup +xgroup|create +xgroup|delconsumer +xinfo|consumers +xack +xdel \
+                    +xpending +xautoclaim +zadd +zrem +zrangebyscore";
     let rules = [
         "ACL", "SETUSER", "app", "on", ">secret", "~swr:*", "~{swr:*", "&swr:*",
     ];

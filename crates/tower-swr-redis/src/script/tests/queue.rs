@@ -2,7 +2,7 @@
 
 use redis::Script;
 
-use super::super::{BURY, DECLINE, DONE, ENQUEUE, PROMOTE, RETRY};
+use super::super::{BURY, DECLINE, DONE, ENQUEUE, FORGET, PROMOTE, RETRY};
 use super::{Scripts, connect};
 
 /// As long as tokens are, since `PROMOTE` counts on that.
@@ -165,4 +165,20 @@ fn bury_puts_what_is_held_among_the_dead() {
     assert_eq!(on.ask::<u8>(&["XLEN", "s"]), 0);
     assert_eq!(on.ask::<u8>(&["XLEN", "dead"]), 1);
     assert_eq!(on.exists(&["pending"]), 0);
+}
+
+#[test]
+fn forget_keeps_workers_that_hold_an_entry_or_have_just_asked() {
+    let mut on = attended();
+    assert_eq!(on.run::<u8>(&FORGET, &["s"], &["g", "0"]), 0, "no group");
+    let _: String = on.ask(&["XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"]);
+    assert_eq!(enqueue(&mut on), 1);
+    let _: redis::Value = on.ask(&["XREADGROUP", "GROUP", "g", "holds", "STREAMS", "s", ">"]);
+    let _: u8 = on.ask(&["XGROUP", "CREATECONSUMER", "s", "g", "idle"]);
+    assert_eq!(on.run::<u8>(&FORGET, &["s"], &["g", "60000"]), 0);
+    assert_eq!(on.run::<u8>(&FORGET, &["s"], &["g", "0"]), 1);
+    let left = on.ask::<Vec<redis::Value>>(&["XINFO", "CONSUMERS", "s", "g"]);
+    assert_eq!(left.len(), 1);
+    let pending: (u64, redis::Value, redis::Value, redis::Value) = on.ask(&["XPENDING", "s", "g"]);
+    assert_eq!(pending.0, 1, "what is held stays so");
 }
