@@ -76,18 +76,21 @@ async fn added(url: &str) -> f64 {
     JOBS as f64 / began.elapsed().as_secs_f64()
 }
 
-/// How many it did, and when it did the last.
+/// How many it did, and when it did the last. It takes the next while it reports what it has done, as a worker does.
 async fn work(redis: &Redis) -> (usize, Instant) {
-    let (mut done, mut last) = (0, Instant::now());
+    let (mut done, mut last, mut jobs) = (0, Instant::now(), Vec::new());
     loop {
-        let jobs = redis.take(AT_A_TIME).await.expect("an answer");
+        done += jobs.len();
+        let reported = async {
+            for outcome in join_all(jobs.drain(..).map(|job| redis.done(job))).await {
+                outcome.expect("it is done");
+                last = Instant::now();
+            }
+        };
+        let ((), taken) = join(reported, redis.take(AT_A_TIME)).await;
+        jobs = taken.expect("an answer");
         if jobs.is_empty() {
             return (done, last);
         }
-        done += jobs.len();
-        for outcome in join_all(jobs.into_iter().map(|job| redis.done(job))).await {
-            outcome.expect("it is done");
-        }
-        last = Instant::now();
     }
 }
