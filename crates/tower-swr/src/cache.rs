@@ -104,7 +104,9 @@ impl HttpCache {
     /// ```
     ///
     /// Where the cache has a [far side](HttpCacheBuilder::far), the other processes hear of it, too: what comes back tells
-    /// how far it got, and need not be awaited. The same goes for the other purges.
+    /// how far it got, and need not be awaited. The same goes for the other purges. Which part of a query counts is for the
+    /// layer to say: a process that has no layer of this scope, an admin's tool, takes all of it. Build the same layer
+    /// there, or name the URI as that rule leaves it.
     #[allow(
         clippy::must_use_candidate,
         reason = "it gets there whether it is awaited or not"

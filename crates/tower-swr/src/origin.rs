@@ -56,6 +56,8 @@ where
             flight,
             own,
         } = self;
+        // It may have been purged while this process waited for another.
+        let old = old.filter(|old| route.shared.engine.counts(old));
         let mut sharing = Sharing {
             fields: request.headers().clone(),
             host: key::host(&request),

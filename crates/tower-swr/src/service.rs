@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 use tower_swr_core::{KeyText, Look, Mode};
@@ -278,7 +278,10 @@ impl<S> CacheService<S> {
         let target = (!request.method().is_safe()).then(|| Target::of(&request, &route.scope));
         ResponseFuture::pending(Box::pin(async move {
             let began = route.shared.engine.now();
-            let response = route.call(service, request).await?;
+            let unanswered = Unanswered(target.map(|target| (Arc::clone(&route), target)));
+            let answered = route.call(service, request).await;
+            let target = unanswered.answered();
+            let response = answered?;
             if let Some(target) = target {
                 let status = response.status();
                 let mut changed = target.changed_groups(response.headers());
@@ -297,6 +300,25 @@ impl<S> CacheService<S> {
             let took = route.shared.engine.now().since(began);
             Ok(route.bypassed(response, reason, took))
         }))
+    }
+}
+
+/// What a request may be changing right now. Dropped before there is an answer, as its client has hung up, it may have been
+/// changed all the same: it is renewed then, but not dropped, since anybody can send what is refused in the end.
+struct Unanswered(Option<(Arc<Route>, Target)>);
+
+impl Unanswered {
+    fn answered(mut self) -> Option<Target> {
+        self.0.take().map(|(_, target)| target)
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some((route, target)) = self.0.take() {
+            let changed = target.changed_by(&HeaderMap::new());
+            route.shared.engine.soft_purge_each(changed);
+        }
     }
 }
 

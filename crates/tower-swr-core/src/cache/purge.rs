@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Cache, Purged};
-use crate::entry::Slot;
+use crate::entry::{Entry, Slot};
 use crate::key::{KeyRef, Subject};
 
 impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
@@ -64,6 +64,19 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
     )]
     pub fn purge_all(&self) -> Purged {
         self.purge(Subject::All)
+    }
+
+    /// Whether no purge concerns `entry` by now. One that is held on to while another process is waited for may be purged
+    /// meanwhile, and is no ground for anything then. A soft purge leaves it.
+    ///
+    /// ```
+    /// # use tower_swr_core::{Cache, CacheBuilder, Entry, MemorySettings};
+    /// # let cache: Cache<u32> = CacheBuilder::new(MemorySettings::new(1 << 20)).build();
+    /// let is_ground = |old: &Entry<u32>| cache.counts(old);
+    /// ```
+    #[must_use]
+    pub fn counts(&self, entry: &Entry<V>) -> bool {
+        entry.admitted_by(&self.shared.invalidations)
     }
 
     /// Carries an invalidation out in this process, whoever asked for it.

@@ -1,7 +1,7 @@
 //! Unsafe requests drop what they change.
 
 use super::standing;
-use crate::house::{House, Origin, ask, get, reply};
+use crate::house::{House, Origin, ask, get, reply, secs, settle, start};
 use tower::Layer as _;
 use tower_swr::Mode;
 
@@ -80,4 +80,30 @@ async fn a_change_drops_what_its_answer_names_here() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_change_whose_client_hangs_up_has_its_target_renewed() {
+    let house = House::new();
+    let origin = Origin::always(reply(200));
+    let layer = house.layer().max_age(secs(60));
+    let service = layer
+        .stale_while_revalidate(secs(120))
+        .layer(origin.clone());
+    ask(&service, get("/")).await;
+    let mut change = get("/");
+    *change.method_mut() = http::Method::POST;
+    origin.hold();
+    let changing = start(&service, change).await;
+    settle().await;
+    assert_eq!(origin.calls(), 2);
+    changing.abort();
+    settle().await;
+    assert_eq!(origin.cancelled(), 1);
+    origin.release();
+    house.clock.advance(secs(1));
+    assert_eq!(ask(&service, get("/")).await.x_cache(), "STALE");
+    settle().await;
+    assert_eq!(ask(&service, get("/")).await.x_cache(), "HIT");
+    assert_eq!(origin.calls(), 3);
 }

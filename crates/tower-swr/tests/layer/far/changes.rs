@@ -1,8 +1,9 @@
 //! What changes in one process is seen by all.
 
-use super::{World, post, service};
-use crate::house::{ask, get, reply, secs, settle};
+use super::{World, minute, post, service};
+use crate::house::{Origin, ask, get, reply, secs, settle};
 use http::Uri;
+use tower::Layer as _;
 use tower_swr::{HttpCache, Purged, Reach};
 
 type Purge = fn(&HttpCache) -> Purged;
@@ -74,4 +75,41 @@ async fn every_purge_reaches_the_other_process() {
         settle().await;
         assert_eq!(ask(&there, get("/a")).await.text(), "other");
     }
+}
+
+#[tokio::test]
+async fn what_is_purged_while_another_process_is_waited_for_is_no_ground_for_a_condition() {
+    let world = World::new();
+    let (one, other, third) = (world.house(), world.house(), world.house());
+    let (here, first) = service(&one, reply(200).with("etag", "\"x\"").text("one"));
+    let origin = Origin::new(|call| {
+        let is_conditional = call.parts.headers.contains_key("if-none-match");
+        let reply = reply(if is_conditional { 304 } else { 200 });
+        let reply = reply
+            .with("etag", "\"x\"")
+            .text(["other", ""][usize::from(is_conditional)]);
+        Ok(reply.to_response(call.number))
+    });
+    let there = minute(&other).layer(origin.clone());
+    ask(&here, get("/a")).await;
+    settle().await;
+    assert_eq!(ask(&there, get("/a")).await.text(), "one");
+    world.pass(secs(61)).await;
+    first.hold();
+    assert_eq!(ask(&here, get("/a")).await.x_cache(), "STALE");
+    settle().await;
+    assert_eq!(ask(&there, get("/a")).await.x_cache(), "STALE");
+    settle().await;
+    assert_eq!(
+        (first.calls(), origin.calls()),
+        (2, 0),
+        "there waits for here"
+    );
+    assert_eq!(
+        third.cache.purge("s", &Uri::from_static("/a")).await,
+        Reach::Done
+    );
+    world.pass(secs(1)).await;
+    assert_eq!(ask(&there, get("/a")).await.text(), "other");
+    assert_eq!(origin.calls(), 1);
 }
