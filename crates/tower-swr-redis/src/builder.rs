@@ -134,8 +134,9 @@ impl RedisBuilder {
         self
     }
 
-    /// What a new connection may take, with names, passwords and certificates. No request ever waits for one. A millisecond at
-    /// least; default 250 ms.
+    /// What a new connection may take, with names, passwords and certificates. No request ever waits for one, but for
+    /// the first ones of a process that has only just begun: they wait until it is known whether the server is there. A
+    /// millisecond at least; default 250 ms.
     pub fn dial_budget(mut self, span: Duration) -> Self {
         self.budgets.dial = span;
         self

@@ -239,7 +239,15 @@ impl Link {
 
     /// Not connected, for this reason.
     pub(crate) fn stay_down(&self, reason: FarError) {
-        self.replace(|_| Some(State::Down(reason)));
+        let told = reason.clone();
+        let mut is_news = true;
+        self.replace(|state| {
+            is_news = !matches!(state, State::Down(known) if *known == reason || is_away(&reason));
+            Some(State::Down(reason))
+        });
+        if is_news {
+            tracing::warn!(reason = %told, "not connected");
+        }
     }
 
     /// Parts with the connection of this number, unless it has gone already, and has the supervisor dial.
@@ -324,6 +332,12 @@ impl Link {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Nothing that a server says: the same trouble, whichever of them it is.
+fn is_away(reason: &FarError) -> bool {
+    use FarError::{Disconnected, TimedOut, Unavailable};
+    matches!(reason, Disconnected | TimedOut { .. } | Unavailable)
 }
 
 fn millis(span: Duration) -> i64 {

@@ -237,7 +237,7 @@ impl State {
     /// Whether a subject without a stamp counts as not invalidated after `born`. Where the server may forget stamps that is
     /// so only for what this node remembers itself.
     pub(crate) fn counts_unstamped(&self, born: LogPosition) -> bool {
-        !self.may_evict || born >= self.known_since
+        !self.may_evict || (!self.has_lost_history && born >= self.known_since)
     }
 
     /// Everything up to here was recorded before now.
@@ -392,12 +392,12 @@ mod tests {
             known_since: at(5),
             ..State::default()
         };
-        assert_eq!(
-            [at(4), at(5)].map(|born| state.counts_unstamped(born)),
-            [false, true]
-        );
+        let counts = |state: &State| [at(4), at(5)].map(|born| state.counts_unstamped(born));
+        assert_eq!(counts(&state), [false, false], "nothing was read yet");
+        state.come_up(at(5));
+        assert_eq!(counts(&state), [false, true]);
         state.may_evict = false;
-        assert!(state.counts_unstamped(at(4)));
+        assert_eq!(counts(&state), [true, true]);
     }
 
     #[test]

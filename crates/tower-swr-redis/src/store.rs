@@ -142,6 +142,14 @@ impl Store {
 }
 
 impl FarStore for Redis {
+    fn first_contact(&self) -> FarFuture<'_, ()> {
+        Box::pin(async move {
+            let link = &self.inner().link;
+            // Which answer it is the steps that follow find out.
+            let _ = (link.ports().within(link.budgets().dial, self.ready())).await;
+        })
+    }
+
     fn get<'a>(&'a self, key: &'a FarKey) -> FarFuture<'a, Result<Option<FarValue>, FarError>> {
         Box::pin(self.inner().store.get(key))
     }

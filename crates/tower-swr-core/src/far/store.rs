@@ -31,6 +31,16 @@ use crate::far::{Acquired, FarError, FarFuture, FarHealth, FarKey, ServerTime, V
 /// # Ok::<_, FarError>(()) }).expect("the far side answers");
 /// ```
 pub trait FarStore: Debug + Send + Sync + 'static {
+    /// Ends once it is known whether the far side answers, and what was invalidated there can be told: at once, but in a
+    /// process that has only just begun to connect. It takes no longer than the implementation's budget for a connection.
+    /// What the first flights of a process wait for, since otherwise a crowd that meets it would cost calls for what others
+    /// have long left on the far side.
+    ///
+    /// # Cancel safety
+    ///
+    /// May be dropped at any time.
+    fn first_contact(&self) -> FarFuture<'_, ()>;
+
     /// What is kept under `key`. Whether it is sound is not looked at: see [`wire`](crate::wire).
     ///
     /// # Errors

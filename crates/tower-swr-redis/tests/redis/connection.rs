@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::support::{
     Proxy, Server, body, commit, connected, eventually, in_time, key, lead, ready,
 };
+use tokio::net::TcpListener;
 use tower_swr_core::{Committed, FarError, FarHealth, FarStore};
 use tower_swr_redis::Redis;
 
@@ -21,6 +22,36 @@ async fn a_server_that_comes_later_is_found() {
     ready(&redis).await;
     assert_eq!(body(&redis, &key("/a")).await, None);
     assert_eq!(redis.health(), FarHealth::Up);
+}
+
+#[tokio::test]
+async fn the_first_contact_is_waited_for_and_brings_what_is_there() {
+    let server = Server::start();
+    let key = key("/a");
+    let others = connected(&server.url()).await;
+    let lease = lead(&others, &key, None).await;
+    assert_eq!(commit(lease, &key, "theirs").await, Ok(Committed::Stored));
+    let patient = Redis::builder(&server.url())
+        .get_budget(Duration::from_secs(5))
+        .dial_budget(Duration::from_secs(20));
+    let redis = patient.connect().expect("sound settings");
+    assert_eq!(redis.health(), FarHealth::Connecting);
+    redis.first_contact().await;
+    assert_eq!(redis.status().log, FarHealth::Up);
+    let found = redis.get(&key).await.expect("it is connected");
+    assert!(found.is_some());
+}
+
+#[tokio::test]
+async fn a_first_contact_that_does_not_come_is_waited_for_no_longer_than_a_connection() {
+    let away = Server::planned(&[]);
+    let redis = Redis::connect(&away.url()).expect("a sound URL");
+    in_time("that nobody is there", redis.first_contact()).await;
+    let mute = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = mute.local_addr().expect("its address").port();
+    let redis = Redis::connect(&format!("redis://127.0.0.1:{port}")).expect("a sound URL");
+    in_time("that nobody says a word", redis.first_contact()).await;
+    assert!(redis.get(&key("/a")).await.is_err());
 }
 
 #[tokio::test]

@@ -45,6 +45,13 @@ impl Fleet {
         }
     }
 
+    /// One more, which has only just begun.
+    pub(crate) async fn grow(&mut self) {
+        let arguments = ["--redis", &self.redis.url(), "--log", "error"];
+        let proxy = Running::with(&arguments, &self.shop.origin).await;
+        self.proxies.push(proxy);
+    }
+
     /// Once all of them have found Redis.
     pub(crate) async fn connected(self) -> Self {
         for number in 1..self.proxies.len() {

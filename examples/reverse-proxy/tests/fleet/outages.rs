@@ -24,6 +24,22 @@ async fn proxies_begin_without_their_redis_and_share_once_it_is_there() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_has_only_just_begun_finds_what_is_shared() {
+    let mut fleet = Fleet::of(1).await;
+    let paths: Vec<String> = (0..20).map(|number| format!("/shared/{number}")).collect();
+    for path in &paths {
+        fleet.get(0, path).await;
+    }
+    fleet.grow().await;
+    let crowd = paths.iter().chain(&paths).map(|path| fleet.get(1, path));
+    let bodies = futures_util::future::join_all(crowd).await;
+    assert_eq!(bodies.len(), 2 * paths.len());
+    for path in paths {
+        assert_eq!(fleet.shop.calls(&format!("GET {path}")), 1, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn without_redis_each_proxy_goes_on_alone() {
     let mut fleet = Fleet::of(3).await;
     assert_eq!(fleet.bodies("/kept").await.len(), 1);

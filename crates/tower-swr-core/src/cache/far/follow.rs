@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
 use super::Far;
@@ -25,7 +26,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
             return;
         }
         let following = Following(Arc::clone(&far.is_followed));
-        let follower = far.log.follow();
+        let mut follower = far.log.follow();
         if far.was_followed.swap(true, Ordering::AcqRel) {
             // Its runtime has ended, and nobody has listened since.
             self.clear();
@@ -35,7 +36,15 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
             rng: Arc::clone(&self.shared.rng),
             span: far.max_suspect,
         };
-        let listening = listen(follower, patience, Arc::downgrade(&self.shared));
+        // Until the first word comes something may be missed.
+        let mut over = patience.begin();
+        // Where the log is in reach it comes at once, and no flight has to wait for a turn of the task.
+        let first = follower.next().now_or_never();
+        if let Some(event) = first {
+            over = patience.after(event, over);
+            self.hear(far, event);
+        }
+        let listening = listen(follower, patience, over, Arc::downgrade(&self.shared));
         let mut closing = far.closing.subscribe();
         far.spawn.spawn(Box::pin(async move {
             let _following = following;
@@ -53,12 +62,14 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
                 if invalidation.source != far.source {
                     self.carry_out(invalidation);
                 }
-                far.heard.send_replace(position);
+                far.hear_up_to(position);
             }
             LogEvent::Suspect => far.is_suspect.store(true, Ordering::Relaxed),
             LogEvent::Replayed => far.catch_up(),
             LogEvent::HistoryLost => {
                 self.clear();
+                // It may count from an earlier place now.
+                far.heard.send_replace(None);
                 far.catch_up();
             }
         }
@@ -84,14 +95,42 @@ const HEARING: Duration = Duration::from_millis(5);
 impl Far {
     fn catch_up(&self) {
         self.is_suspect.store(false, Ordering::Relaxed);
-        self.heard.send_replace(self.log.position());
+        self.hear_up_to(self.log.position());
+    }
+
+    /// The log's position is ahead of its events, so what they name may lie behind what was caught up with.
+    fn hear_up_to(&self, position: LogPosition) {
+        self.heard.send_if_modified(|heard| {
+            let is_news = *heard < Some(position);
+            *heard = (*heard).max(Some(position));
+            is_news
+        });
+    }
+
+    /// Waits until the far side is known, in a process that has only just begun. The first word of the log empties the memory,
+    /// and what is asked before that would count for nobody else.
+    #[inline]
+    pub(super) async fn meet(&self, clock: &Arc<dyn Clock>) {
+        if !self.is_met.load(Ordering::Relaxed) {
+            Box::pin(self.meet_first(clock)).await;
+        }
+    }
+
+    #[cold]
+    async fn meet_first(&self, clock: &Arc<dyn Clock>) {
+        self.store.first_contact().await;
+        if self.store.health().is_up() {
+            self.hear_out(LogPosition::ORIGIN, clock).await;
+        }
+        self.is_met.store(true, Ordering::Relaxed);
     }
 
     /// Waits until everything up to `position` was carried out here, as nearly always it has been.
     pub(super) async fn hear_out(&self, position: LogPosition, clock: &Arc<dyn Clock>) {
         let mut heard = self.heard.subscribe();
-        if *heard.borrow() < position {
-            let heard = std::pin::pin!(heard.wait_for(|heard| *heard >= position));
+        let is_heard = move |heard: &Option<LogPosition>| *heard >= Some(position);
+        if !is_heard(&heard.borrow()) {
+            let heard = std::pin::pin!(heard.wait_for(is_heard));
             select(heard, clock.sleep(HEARING)).await;
         }
     }
@@ -101,29 +140,25 @@ impl Far {
 async fn listen<V, P>(
     mut follower: Box<dyn LogFollower>,
     patience: Patience,
+    mut over: Option<Sleep>,
     shared: Weak<Shared<V, P>>,
 ) where
     V: Send + Sync + 'static,
     P: Clone + Send + Sync + 'static,
 {
-    // Until the first word comes something may be missed.
-    let mut over = patience.begin();
     loop {
         let event = hear_before(&mut *follower, over.as_mut()).await;
         let Some(shared) = shared.upgrade() else {
             return;
         };
         let cache = Cache { shared };
-        match event {
-            None => {
-                cache.clear();
-                over = patience.begin();
-            }
-            Some(LogEvent::Suspect) if over.is_none() => over = patience.begin(),
-            Some(LogEvent::Replayed | LogEvent::HistoryLost) => over = None,
-            Some(LogEvent::Suspect | LogEvent::Invalidated { .. }) => {}
-        }
-        if let (Some(event), Some(far)) = (event, &cache.shared.far) {
+        let Some(event) = event else {
+            cache.clear();
+            over = patience.begin();
+            continue;
+        };
+        over = patience.after(event, over);
+        if let Some(far) = &cache.shared.far {
             cache.hear(far, event);
         }
     }
@@ -156,6 +191,15 @@ impl Patience {
         let earlier = 1.0 - EARLIER * self.rng.roll();
         let span = self.span.map(|span| span.mul_f64(earlier));
         span.map(|span| self.clock.sleep(span))
+    }
+
+    /// Its end once `event` was heard.
+    fn after(&self, event: LogEvent, over: Option<Sleep>) -> Option<Sleep> {
+        match event {
+            LogEvent::Suspect if over.is_none() => self.begin(),
+            LogEvent::Replayed | LogEvent::HistoryLost => None,
+            LogEvent::Suspect | LogEvent::Invalidated { .. } => over,
+        }
     }
 }
 

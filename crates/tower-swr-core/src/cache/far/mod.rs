@@ -98,9 +98,11 @@ pub(super) struct Far {
     spawn: Arc<dyn Spawn>,
     is_followed: Arc<AtomicBool>,
     was_followed: AtomicBool,
+    /// It was waited for as long as the first flights do.
+    is_met: AtomicBool,
     is_suspect: AtomicBool,
-    /// How far what was recorded has been carried out here.
-    heard: watch::Sender<LogPosition>,
+    /// How far what was recorded has been carried out here; none before the first word.
+    heard: watch::Sender<Option<LogPosition>>,
     /// What is being recorded now.
     recording: watch::Sender<Vec<Subject>>,
     holdings: Arc<Holdings>,
@@ -139,6 +141,7 @@ impl Far {
             spawn,
             is_followed: Arc::default(),
             was_followed: AtomicBool::new(false),
+            is_met: AtomicBool::new(false),
             is_suspect: AtomicBool::new(false),
             heard: watch::Sender::default(),
             recording: watch::Sender::default(),

@@ -37,6 +37,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
     /// It does not end while another process calls: whoever waits for this has a deadline.
     pub(super) async fn seek(&mut self, way: &Way<V>) -> Sought<V> {
         self.cache.follow(&way.far);
+        way.far.meet(&self.cache.shared.clock).await;
         match self.ask(way).await {
             Ok(sought) => sought,
             Err(_trouble) => {

@@ -1,6 +1,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::select;
+
 use crate::far::{
     Acquired, FarError, FarFuture, FarHealth, FarKey, FarStore, FarValue, Invalidation,
     LogPosition, ServerTime, Version, Wait,
@@ -32,6 +34,8 @@ pub struct FarNode {
 /// What is wrong between a node and its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FarFault {
+    /// No connection yet: every step fails at once, and whether there will be one is known after this budget.
+    Connecting(Duration),
     /// No connection: every step fails at once.
     Unavailable,
     /// Steps are lost, and fail when this budget is spent.
@@ -113,7 +117,9 @@ impl FarNode {
         let fault = self.life().fault;
         let budget = match fault {
             None => return Ok(step()),
-            Some(FarFault::Unavailable) => return Err(FarError::Unavailable),
+            Some(FarFault::Connecting(_) | FarFault::Unavailable) => {
+                return Err(FarError::Unavailable);
+            }
             Some(FarFault::Silent(budget)) => budget,
             Some(FarFault::Late(budget)) => {
                 step();
@@ -130,6 +136,19 @@ impl FarNode {
 }
 
 impl FarStore for FarNode {
+    fn first_contact(&self) -> FarFuture<'_, ()> {
+        let Some(FarFault::Connecting(budget)) = self.life().fault else {
+            return Box::pin(std::future::ready(()));
+        };
+        let mut changes = self.server.changes();
+        Box::pin(async move {
+            let connected = async {
+                while self.health() == FarHealth::Connecting && changes.changed().await.is_ok() {}
+            };
+            select(Box::pin(connected), self.server.clock().sleep(budget)).await;
+        })
+    }
+
     fn get<'a>(&'a self, key: &'a FarKey) -> FarFuture<'a, Result<Option<FarValue>, FarError>> {
         let look = move || {
             let now = self.server.clock().now();
@@ -168,6 +187,7 @@ impl FarStore for FarNode {
     fn health(&self) -> FarHealth {
         match self.life().fault {
             None => FarHealth::Up,
+            Some(FarFault::Connecting(_)) => FarHealth::Connecting,
             Some(FarFault::Unavailable) => FarHealth::Down {
                 reason: FarError::Unavailable,
             },

@@ -49,6 +49,43 @@ fn without_the_far_side_everything_goes_on_here() {
 }
 
 #[test]
+fn what_others_have_left_is_found_by_who_has_only_just_begun() {
+    let world = World::new();
+    let one = world.house::<NoPartial>();
+    assert_eq!(one.answer(&key("a"), one.origin.makes(1, minute())), 1);
+    let (begun, node) = world.connected::<NoPartial>();
+    node.suffer(FarFault::Connecting(SECOND));
+    let mut requests =
+        ["a", "b"].map(|name| begun.ask(&key(name), begun.origin.makes(2, minute())));
+    assert!(requests.iter_mut().all(|request| request.now().is_none()));
+    settle(&[&begun]);
+    assert_eq!(begun.origin.calls(), 0);
+    node.recover();
+    settle(&[&begun]);
+    assert_eq!(requests.map(|mut request| request.answered()), [1, 2]);
+    assert_eq!(
+        (begun.kept(&key("a")), begun.kept(&key("b"))),
+        (Some(1), Some(2))
+    );
+    assert!(far_value(&node, "b").is_some());
+}
+
+#[test]
+fn a_far_side_that_is_not_there_when_a_process_begins_is_waited_for_once() {
+    let world = World::new();
+    let (house, node) = world.connected::<NoPartial>();
+    node.suffer(FarFault::Connecting(SECOND));
+    let mut first = house.ask(&key("a"), house.origin.makes(1, minute()));
+    assert!(first.now().is_none());
+    settle(&[&house]);
+    assert_eq!(house.origin.calls(), 0);
+    world.clock.advance(SECOND);
+    settle(&[&house]);
+    assert_eq!(first.answered(), 1);
+    assert_eq!(house.answer(&key("b"), house.origin.makes(2, minute())), 2);
+}
+
+#[test]
 fn an_outage_during_the_call_changes_nothing_for_who_waits() {
     let world = World::new();
     let ((one, node), other) = (world.connected(), world.house::<NoPartial>());
