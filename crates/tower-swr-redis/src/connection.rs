@@ -154,7 +154,9 @@ impl Link {
         answer
     }
 
-    /// Runs a script that changes something. That it does tells that the server takes changes (again).
+    /// Runs a script that may change something. That it does tells that the server is of use (again), but not that it takes
+    /// what is new: a script that finds nothing to change, or something to remove, also succeeds where memory is full or
+    /// nothing may be written.
     pub(crate) async fn change<T: FromRedisValue>(
         &self,
         name: &'static str,
@@ -162,10 +164,26 @@ impl Link {
     ) -> Result<T, FarError> {
         let step = |mut connection| async move { script.invoke_async::<T>(&mut connection).await };
         let answer = self.ask(name, self.budgets().step, step).await;
-        if answer.is_ok() && self.has_complaint.load(Ordering::Relaxed) {
-            self.complain(None);
+        if answer.is_ok() {
+            self.settle_complaint(|reason| {
+                !matches!(reason, FarError::OutOfMemory | FarError::ReadOnly)
+            });
         }
         answer
+    }
+
+    /// Something new was written, so the server refuses nothing (any more).
+    pub(crate) fn note_written(&self) {
+        self.settle_complaint(|_| true);
+    }
+
+    /// Forgets what the server refused if that `is_over`.
+    fn settle_complaint(&self, is_over: impl FnOnce(&FarError) -> bool) {
+        if self.has_complaint.load(Ordering::Relaxed)
+            && self.complaint().as_ref().is_none_or(is_over)
+        {
+            self.complain(None);
+        }
     }
 
     async fn try_ask<T, F>(

@@ -73,11 +73,13 @@ impl Log {
             .ask("XADD", self.link.budgets().step, step)
             .await?;
         let at = position(&id).ok_or(FarError::Unexpected { step: "XADD" })?;
+        self.link.note_written();
         if let Some(primary) = primary {
             self.wake(primary).await;
         }
-        if !is_soft {
-            self.stamp(subject, at).await?;
+        if !is_soft && let Err(reason) = self.stamp(subject, at).await {
+            // It is recorded. Written once more, it would be another for all who read it; whoever reads it stamps it.
+            tracing::debug!(%reason, "a stamp is left to whoever reads the log");
         }
         Ok(at)
     }

@@ -202,7 +202,10 @@ impl Lease for RedisLease {
             let stored: u8 = self.grounds.link.change("commit", script).await?;
             self.end();
             match stored {
-                1 => Ok(Committed::Stored),
+                1 => {
+                    self.grounds.link.note_written();
+                    Ok(Committed::Stored)
+                }
                 _ => Ok(Committed::Refused),
             }
         })

@@ -86,7 +86,10 @@ impl Queue {
         script.arg(&job.key.as_bytes()[..]).arg(&job.payload[..]);
         match self.link.change("enqueue", script).await? {
             0_u8 => Ok(Enqueued::Pending),
-            1 => Ok(Enqueued::Queued),
+            1 => {
+                self.link.note_written();
+                Ok(Enqueued::Queued)
+            }
             _ => Ok(Enqueued::Unattended),
         }
     }

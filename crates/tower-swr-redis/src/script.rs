@@ -121,8 +121,10 @@ scripts! {
 
     /// KEYS stamp. ARGV major, minor, ms. The stamp holds the later of what it held and what is given, and lasts the longer
     /// of what it had left and what is given: whoever keeps values for less must not forget for those who keep them longer.
+    /// What is no stamp gives way.
     STAMP = r"
-        local major, minor = string.match(redis.call('GET', KEYS[1]) or '0-0', '^(%d+)-(%d+)$')
+        local there = redis.pcall('GET', KEYS[1])
+        local major, minor = string.match(type(there) == 'string' and there or '0-0', '^(%d+)-(%d+)$')
         major, minor = tonumber(major) or 0, tonumber(minor) or 0
         local new_major, new_minor = tonumber(ARGV[1]), tonumber(ARGV[2])
         local keep = math.max(redis.call('PTTL', KEYS[1]), tonumber(ARGV[3]))

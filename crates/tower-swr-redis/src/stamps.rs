@@ -4,6 +4,7 @@
 //! Cluster. A process that dies in between leaves an entry without one. So all who read the log see to it that what they
 //! have read is stamped, and note how far that is done, so that as a rule one of them does it.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -20,6 +21,12 @@ const PAUSE: Duration = Duration::from_secs(2);
 const JITTER: Duration = Duration::from_secs(2);
 /// Entries that are seen to at a time.
 const PAGE: usize = 64;
+
+/// Behind all that can be recorded.
+const LAST: LogPosition = LogPosition {
+    major: u64::MAX,
+    minor: u64::MAX,
+};
 
 /// When this node sees to the stamps again.
 #[derive(Debug)]
@@ -65,24 +72,30 @@ impl Log {
         Ok(())
     }
 
-    /// Where the last invalidation of `subject` is; none where nothing says so.
+    /// Where the last invalidation of `subject` is; none where nothing says so. What others have left in its place may hide
+    /// any.
     pub(crate) async fn stamp_of(&self, subject: Subject) -> Result<Option<LogPosition>, FarError> {
-        self.noted(self.names.stamp(subject)).await
+        match self.noted(self.names.stamp(subject)).await {
+            Err(error) if is_foreign(&error) => Ok(Some(LAST)),
+            noted => noted,
+        }
     }
 
     /// Stamps what was read and not seen to yet. True where there is more of it.
     async fn sweep(&self) -> Result<bool, FarError> {
         let read = self.record.state().read;
-        let seen_to = self.noted(self.names.swept()).await?.unwrap_or_default();
-        if seen_to == read {
-            return Ok(false);
-        }
-        // A note that is ahead of the log is of another log.
-        let since = match seen_to < read {
-            true => seen_to,
-            false => LogPosition::ORIGIN,
+        let seen_to = match self.noted(self.names.swept()).await {
+            Err(error) if is_foreign(&error) => LogPosition::ORIGIN,
+            noted => noted?.unwrap_or_default(),
         };
-        let entries = self.entries(since, read).await?;
+        let since = match seen_to.cmp(&read) {
+            Ordering::Less => seen_to,
+            Ordering::Equal => return Ok(false),
+            // By who has read further, or of another log.
+            Ordering::Greater if self.holds(seen_to).await? => return Ok(false),
+            Ordering::Greater => LogPosition::ORIGIN,
+        };
+        let entries = self.entries(format!("({}", id(since)), read).await?;
         let ids = &entries.ids;
         let found = ids.iter().filter_map(entry);
         let hard = found.filter_map(|it| Some((it.invalidation?, it.position)));
@@ -99,14 +112,16 @@ impl Log {
         Ok(ids.len() == PAGE)
     }
 
-    async fn entries(
-        &self,
-        after: LogPosition,
-        to: LogPosition,
-    ) -> Result<StreamRangeReply, FarError> {
+    /// Whether the log has an entry at `position`.
+    async fn holds(&self, position: LogPosition) -> Result<bool, FarError> {
+        let there = self.entries(id(position), position).await?;
+        Ok(!there.ids.is_empty())
+    }
+
+    async fn entries(&self, from: String, to: LogPosition) -> Result<StreamRangeReply, FarError> {
         let mut question = redis::cmd("XRANGE");
         question.arg(self.names.log());
-        question.arg(format!("({}", id(after))).arg(id(to));
+        question.arg(from).arg(id(to));
         question.arg("COUNT").arg(PAGE);
         let step = |mut connection| async move { question.query_async(&mut connection).await };
         self.link
@@ -123,5 +138,14 @@ impl Log {
         noted
             .map(|noted| position(&noted).ok_or(unexpected))
             .transpose()
+    }
+}
+
+/// Something that is no stamp of ours.
+fn is_foreign(error: &FarError) -> bool {
+    match error {
+        FarError::Refused { code } => code == "WRONGTYPE",
+        FarError::Unexpected { .. } => true,
+        _ => false,
     }
 }

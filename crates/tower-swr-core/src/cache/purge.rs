@@ -165,10 +165,19 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Cache<V, P> {
         self.shared.near.remove(key);
     }
 
-    /// Forgets that answers of `key` may not be shared.
+    /// Forgets that answers of `key` may not be shared. Where the far side remembers it, too, the next flight calls all the
+    /// same, and its answer takes the place of that memory.
     pub fn forget_uncacheable(&self, key: &KeyRef<'_>) {
-        let near = &self.shared.near;
-        near.remove_if(key, |there| matches!(there, Slot::Uncacheable(_)));
+        let now = self.now();
+        self.shared.near.remove_if(key, |there| match there {
+            Slot::Uncacheable(mark) if mark.far_version().is_some() => {
+                // Its version tells the flight that this memory is the one that has ended.
+                mark.soften(now);
+                false
+            }
+            Slot::Uncacheable(_) => true,
+            Slot::Kept(_) => false,
+        });
     }
 
     /// Removes what was invalidated from the store, so that the stamps of the invalidations can go, too.

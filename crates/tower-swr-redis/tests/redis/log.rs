@@ -123,6 +123,38 @@ async fn a_stamp_lasts_as_long_as_those_need_it_who_keep_values_longest() {
 }
 
 #[tokio::test]
+async fn what_others_left_in_place_of_a_stamp_gives_way_and_nothing_is_recorded_twice() {
+    let server = Server::start();
+    let redis = connected(&server.url()).await;
+    for junk in ["LPUSH", "APPEND"] {
+        let _: u64 = server.ask(&["DEL", &stamp_of_all()]);
+        let _: u64 = server.ask(&[junk, &stamp_of_all(), "junk"]);
+        let before: u64 = server.ask(&["XLEN", "swr:inv"]);
+        let at = done(&redis, Invalidation::hard(Subject::All, 1)).await;
+        let stamp: String = server.ask(&["GET", &stamp_of_all()]);
+        assert_eq!(stamp, format!("{}-{}", at.major, at.minor));
+        let after: u64 = server.ask(&["XLEN", "swr:inv"]);
+        assert_eq!(after, before + 1);
+    }
+}
+
+#[tokio::test]
+async fn what_hides_a_stamp_may_hide_any() {
+    let server = Server::start();
+    let first = connected(&server.url()).await;
+    let born = first.position();
+    done(&first, scope("a")).await;
+    let last = done(&first, scope("b")).await;
+    let _: u64 = server.ask(&["XTRIM", "swr:inv", "MAXLEN", "1"]);
+    let later = connected(&server.url()).await;
+    let all = [Subject::All];
+    assert_eq!(later.admits(born, &all).await, Ok(true));
+    let _: u64 = server.ask(&["LPUSH", &stamp_of_all(), "junk"]);
+    assert_eq!(later.admits(born, &all).await, Ok(false));
+    assert_eq!(later.admits(last, &all).await, Ok(true));
+}
+
+#[tokio::test]
 async fn what_is_recorded_by_a_process_that_dies_before_its_stamp_is_stamped_by_others() {
     let server = Server::start();
     let redis = connected(&server.url()).await;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::codec::{MARK, Received};
 use super::seek::Way;
-use crate::cache::{Answer, Fate, Fill, Landed, Look, Purpose, judge};
+use crate::cache::{Answer, Fate, Fill, Landed, Look, Purpose, is_fresh, judge};
 use crate::clock::Moment;
 use crate::decision::Mode;
-use crate::entry::{Birth, Entry, Slot};
+use crate::entry::{Birth, Entry, FarVersion, Slot};
 use crate::far::{FarError, FarValue};
 use crate::flight::Landing;
 use crate::key::Subject;
@@ -58,13 +58,24 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
         Subject::of_key(self.key().borrowed()).into()
     }
 
-    /// Whether it is what is kept here: whatever was done to that, a soft purge even, is not undone by its own double.
+    /// Whether it is what is kept here, or was: whatever was done to that, a soft purge even, is not undone by its own double.
     fn has_seen(&self, frame: &Frame) -> bool {
         let ours = match (&self.purpose, &self.beyond) {
             (Purpose::Remote, Some(beyond)) => beyond.seen,
-            _ => self.old().and_then(|old| old.far_version()),
+            _ => match self.old() {
+                Some(old) => old.far_version(),
+                None => self.ended_mark(),
+            },
         };
         ours == Some(*frame.version.as_bytes())
+    }
+
+    /// Which value a memory of what may not be shared was that is over.
+    fn ended_mark(&self) -> Option<FarVersion> {
+        match self.cache.shared.near.get(&self.key().borrowed())? {
+            Slot::Uncacheable(mark) if !is_fresh(&mark, self.cache.now()) => mark.far_version(),
+            _ => None,
+        }
     }
 
     fn unpack(&self, way: &Way<V>, frame: &Frame, age: Duration, now: Moment) -> Option<Slot<V>> {
@@ -120,9 +131,7 @@ impl<V: Send + Sync + 'static, P: Clone + Send + Sync + 'static> Fill<V, P> {
             // It is right as long as it is not invalidated.
             Slot::Kept(entry) if entry.leads() => return true,
             Slot::Kept(entry) => entry,
-            Slot::Uncacheable(mark) => {
-                return mark.lifetime().freshness(mark.age(now)) == Freshness::Fresh;
-            }
+            Slot::Uncacheable(mark) => return is_fresh(mark, now),
         };
         match self.purpose {
             Purpose::Miss => matches!(

@@ -31,6 +31,22 @@ fn what_may_not_be_shared_is_remembered_everywhere() {
     );
 }
 
+#[test]
+fn the_memory_of_what_may_not_be_shared_ends_everywhere_with_the_next_answer_that_may() {
+    let world = World::new();
+    let [one, other]: [Plain; 2] = world.houses();
+    let a = key("a");
+    let remember = Some(Remember::default());
+    lead(&one, &a).spawn(std::future::ready(Fetched::Pass { remember }));
+    settle(&[&one]);
+    one.cache.forget_uncacheable(&a.borrowed());
+    assert!(!one.is_uncacheable(&a));
+    assert_eq!(one.answer(&a, one.origin.makes(1, minute())), 1);
+    assert_eq!(one.origin.calls(), 1, "what is remembered there is over");
+    assert_eq!(other.answer(&a, other.origin.makes(2, minute())), 1);
+    assert_eq!(other.origin.calls(), 0);
+}
+
 fn variant(name: &str) -> Key {
     let mut text = key("a").borrowed().to_text();
     text.end_primary();
