@@ -172,7 +172,7 @@ impl Link {
         answer
     }
 
-    /// Something new was written, so the server refuses nothing (any more).
+    /// More than a lease was written, so the server refuses nothing (any more).
     pub(crate) fn note_written(&self) {
         self.settle_complaint(|_| true);
     }

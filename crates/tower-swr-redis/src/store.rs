@@ -92,7 +92,6 @@ impl Store {
         };
         match outcome {
             1 => {
-                link.note_written();
                 lease.begin(asked);
                 Ok(Acquired::Lead(Box::new(lease)))
             }
