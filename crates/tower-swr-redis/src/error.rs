@@ -73,6 +73,11 @@ pub(crate) fn ends_connection(error: &RedisError) -> bool {
     error.is_io_error() || error.kind() == ErrorKind::Parse
 }
 
+/// Something of another type is there, put by somebody else.
+pub(crate) fn is_wrong_type(error: &FarError) -> bool {
+    matches!(error, FarError::Refused { code } if code == "WRONGTYPE")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

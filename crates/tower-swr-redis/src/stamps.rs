@@ -11,6 +11,7 @@ use futures_util::future::try_join_all;
 use redis::streams::StreamRangeReply;
 use tower_swr_core::{FarError, LogPosition, Moment, Subject};
 
+use crate::error::is_wrong_type;
 use crate::invalidation::{Log, id, position};
 use crate::lease::millis;
 use crate::reader::entry;
@@ -143,9 +144,5 @@ impl Log {
 
 /// Something that is no stamp of ours.
 fn is_foreign(error: &FarError) -> bool {
-    match error {
-        FarError::Refused { code } => code == "WRONGTYPE",
-        FarError::Unexpected { .. } => true,
-        _ => false,
-    }
+    is_wrong_type(error) || matches!(error, FarError::Unexpected { .. })
 }

@@ -10,6 +10,7 @@ use tower_swr_core::{
     Wait, Woken, wire::MAX_BYTES,
 };
 
+use crate::error::is_wrong_type;
 use crate::handle::Redis;
 use crate::lease::{Grounds, RedisLease, millis};
 use crate::script::ACQUIRE;
@@ -51,8 +52,7 @@ impl Store {
         question.arg(names.value(key)).arg(0).arg(MOST_BYTES);
         let step = |mut connection| async move { question.query_async(&mut connection).await };
         let mut blob: Bytes = match link.ask("GETRANGE", link.budgets().get, step).await {
-            // Something else than a value is there, put by somebody else.
-            Err(FarError::Refused { code }) if code == "WRONGTYPE" => Bytes::new(),
+            Err(error) if is_wrong_type(&error) => Bytes::new(),
             answer => answer?,
         };
         if blob.len() > MOST_BYTES {

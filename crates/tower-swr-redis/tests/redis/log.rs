@@ -138,15 +138,20 @@ async fn what_others_left_in_place_of_a_stamp_gives_way_and_nothing_is_recorded_
     }
 }
 
-#[tokio::test]
-async fn what_hides_a_stamp_may_hide_any() {
-    let server = Server::start();
+/// A log of which only the last entry is left: where it was before, where it is now, and who has read no more than that.
+async fn trimmed(server: &Server) -> (LogPosition, LogPosition, Redis) {
     let first = connected(&server.url()).await;
     let born = first.position();
     done(&first, scope("a")).await;
     let last = done(&first, scope("b")).await;
     let _: u64 = server.ask(&["XTRIM", "swr:inv", "MAXLEN", "1"]);
-    let later = connected(&server.url()).await;
+    (born, last, connected(&server.url()).await)
+}
+
+#[tokio::test]
+async fn what_hides_a_stamp_may_hide_any() {
+    let server = Server::start();
+    let (born, last, later) = trimmed(&server).await;
     let all = [Subject::All];
     assert_eq!(later.admits(born, &all).await, Ok(true));
     let _: u64 = server.ask(&["LPUSH", &stamp_of_all(), "junk"]);
@@ -178,12 +183,7 @@ async fn what_is_recorded_by_a_process_that_dies_before_its_stamp_is_stamped_by_
 async fn a_stamp_that_may_have_been_evicted_admits_nothing_older_than_the_log() {
     for (policy, may_evict) in [("volatile-lru", true), ("noeviction", false)] {
         let server = Server::start_with(&["--maxmemory", "100mb", "--maxmemory-policy", policy]);
-        let first = connected(&server.url()).await;
-        let born = first.position();
-        done(&first, scope("a")).await;
-        let last = done(&first, scope("b")).await;
-        let _: u64 = server.ask(&["XTRIM", "swr:inv", "MAXLEN", "1"]);
-        let later = connected(&server.url()).await;
+        let (born, last, later) = trimmed(&server).await;
         let none = [Subject::scope("none")];
         assert_eq!(later.admits(born, &none).await, Ok(!may_evict), "{policy}");
         assert_eq!(later.admits(last, &none).await, Ok(true));

@@ -35,8 +35,7 @@ impl Fleet {
     pub(crate) async fn with(proxies: usize, redis: Server, url: &str) -> Self {
         let turn = TURN.lock().await;
         let shop = Shop::open().await;
-        let arguments = ["--redis", url, "--log", "error"];
-        let proxies = (0..proxies).map(|_| Running::with(&arguments, &shop.origin));
+        let proxies = (0..proxies).map(|_| begin(url, &shop));
         Self {
             proxies: join_all(proxies).await,
             redis,
@@ -47,8 +46,7 @@ impl Fleet {
 
     /// One more, which has only just begun.
     pub(crate) async fn grow(&mut self) {
-        let arguments = ["--redis", &self.redis.url(), "--log", "error"];
-        let proxy = Running::with(&arguments, &self.shop.origin).await;
+        let proxy = begin(&self.redis.url(), &self.shop).await;
         self.proxies.push(proxy);
     }
 
@@ -133,6 +131,10 @@ impl Fleet {
     fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.proxies.iter().map(|proxy| proxy.address)
     }
+}
+
+async fn begin(redis: &str, shop: &Shop) -> Running {
+    Running::with(&["--redis", redis, "--log", "error"], &shop.origin).await
 }
 
 pub(crate) async fn pause(span: Duration) {

@@ -8,14 +8,19 @@ use tower_swr_core::{
     NoPartial, Outcome, Product, Remember,
 };
 
+/// An answer of `key` may not be shared, which is remembered here and there.
+fn remember_uncacheable(house: &Plain, key: &Key) {
+    let remember = Some(Remember::default());
+    lead(house, key).spawn(std::future::ready(Fetched::Pass { remember }));
+    settle(&[house]);
+}
+
 #[test]
 fn what_may_not_be_shared_is_remembered_everywhere() {
     let world = World::new();
     let [one, other]: [Plain; 2] = world.houses();
     let a = key("a");
-    let remember = Some(Remember::default());
-    lead(&one, &a).spawn(std::future::ready(Fetched::Pass { remember }));
-    settle(&[&one]);
+    remember_uncacheable(&one, &a);
     world.clock.advance(secs(100));
     let fill = lead(&other, &a);
     let mut waiting = fill.waiting();
@@ -36,9 +41,7 @@ fn the_memory_of_what_may_not_be_shared_ends_everywhere_with_the_next_answer_tha
     let world = World::new();
     let [one, other]: [Plain; 2] = world.houses();
     let a = key("a");
-    let remember = Some(Remember::default());
-    lead(&one, &a).spawn(std::future::ready(Fetched::Pass { remember }));
-    settle(&[&one]);
+    remember_uncacheable(&one, &a);
     one.cache.forget_uncacheable(&a.borrowed());
     assert!(!one.is_uncacheable(&a));
     assert_eq!(one.answer(&a, one.origin.makes(1, minute())), 1);
