@@ -145,6 +145,10 @@ impl RemoteRefreshes for Queue {
         self.give_back()
     }
 
+    fn decline(&self, _: TakenJob) -> FarFuture<'_, Result<(), FarError>> {
+        self.give_back()
+    }
+
     fn retry(&self, _: TakenJob, _: Duration) -> FarFuture<'_, Result<(), FarError>> {
         self.give_back()
     }

@@ -12,6 +12,7 @@ use crate::no_vary_search::{self, Variation};
 use crate::query::{Counting, QueryRule};
 use crate::request::{Bypass, FORWARDED_FIELDS, Noted, cookies};
 use crate::route::Scope;
+use crate::scan;
 use crate::settings::{AuthorizationRule, CookieRule, Settings};
 use crate::tags;
 
@@ -168,11 +169,7 @@ fn push_path(text: &mut KeyText, uri: &Uri, counting: Counting<'_>) {
 /// Whether it was not.
 #[inline]
 fn push_authority(text: &mut KeyText, authority: Option<&[u8]>) -> bool {
-    // Without a way out the loop is vectorised.
-    let capitals = |name: &[u8]| {
-        name.iter()
-            .fold(false, |any, it| any | it.is_ascii_uppercase())
-    };
+    let capitals = |name| scan::any(name, |byte| byte.is_ascii_uppercase());
     let has_capitals = authority.is_some_and(capitals);
     match authority {
         Some(mixed) if has_capitals => text.push(&mixed.to_ascii_lowercase()),

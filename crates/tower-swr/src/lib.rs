@@ -84,6 +84,7 @@ mod response;
 mod revalidation;
 mod route;
 mod rules;
+mod scan;
 mod select;
 mod service;
 mod settings;

@@ -89,13 +89,12 @@ impl KeyText {
     /// nothing.
     #[inline]
     pub fn end_resource(&mut self) {
-        let [scope, wide, _, primary] = self.ends;
         let end = self.len();
-        self.ends = if wide == scope {
-            [scope, end, end, primary]
-        } else {
-            [scope, wide, end, primary]
-        };
+        let [scope, wide, narrow, _] = &mut self.ends;
+        if wide == scope {
+            *wide = end;
+        }
+        *narrow = end;
     }
 
     /// Everything pushed so far is the primary key: what follows tells its variants apart. Without this mark the whole key

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::cache_control::is_space;
 use super::vary::VaryNames;
 use crate::far::{Pen, Reader};
+use crate::scan;
 
 /// What one request said for the fields of a [`VaryNames`]: whether an answer chosen for it fits another request.
 ///
@@ -120,12 +121,12 @@ impl Deref for Value<'_> {
     }
 }
 
-/// Looks at every pair instead of stopping at the first: without a way out the loop is vectorised.
 fn has_spaced_comma(line: &[u8]) -> bool {
-    let pairs = line.iter().zip(line.iter().skip(1));
-    pairs.fold(false, |found, (&left, &right)| {
-        found | (left == b',') & is_space(right) | is_space(left) & (right == b',')
-    })
+    scan::any(line, is_space)
+        && line.windows(2).any(|pair| {
+            let [left, right] = [pair[0], pair[1]];
+            (left == b',' && is_space(right)) || (is_space(left) && right == b',')
+        })
 }
 
 fn joined<'a>(lines: impl Iterator<Item = &'a [u8]>, separator: &[u8]) -> Joined {
