@@ -17,6 +17,7 @@ use tower_swr::{CacheBody, CacheService, ResponseFuture};
 use crate::access::{Record, Recorded};
 use crate::forwarded::Peer;
 use crate::hop_by_hop;
+use crate::interim::{Interims, Waiting};
 use crate::max_forwards;
 use crate::origin::{Origin, OriginBody, OriginService};
 use crate::problem::Refusal;
@@ -31,6 +32,7 @@ pub(crate) struct Front {
     pub(crate) cached: CacheService<OriginService>,
     pub(crate) origin: Arc<Origin>,
     pub(crate) peer: Arc<Peer>,
+    pub(crate) interims: Arc<Interims>,
 }
 
 impl Front {
@@ -55,6 +57,14 @@ impl Front {
         self.peer.introduce(request.headers_mut());
         Ok(())
     }
+
+    /// Lets the origin say interim answers to a client that may be sent any: those of HTTP/1.0 may not (RFC 9110 section
+    /// 15.2), and into a connection of HTTP/2 none can be put.
+    fn wait(&self, request: &mut Request<Incoming>) -> Option<Waiting> {
+        let waiting = (request.version() == Version::HTTP_11).then(|| self.interims.begin())?;
+        request.extensions_mut().insert(waiting.turn());
+        Some(waiting)
+    }
 }
 
 impl Service<Request<Incoming>> for Front {
@@ -64,11 +74,16 @@ impl Service<Request<Incoming>> for Front {
 
     fn call(&self, mut request: Request<Incoming>) -> Answering {
         let record = Record::begin(&request, &self.peer);
+        let waiting = self.wait(&mut request);
         let answer = match self.admit(&mut request) {
             Ok(()) => Answer::Coming(self.cached.clone().call(request)),
             Err(refusal) => Answer::Refused(refusal),
         };
-        Answering { answer, record }
+        Answering {
+            answer,
+            record,
+            waiting,
+        }
     }
 }
 
@@ -77,6 +92,8 @@ impl Service<Request<Incoming>> for Front {
 pub(crate) struct Answering {
     answer: Answer,
     record: Option<Box<Record>>,
+    /// Until there is an answer, interim ones may be said.
+    waiting: Option<Waiting>,
 }
 
 #[derive(Debug)]
@@ -93,9 +110,15 @@ impl Future for Answering {
             Answer::Refused(refusal) => refusal.response().map(Either::Right),
             Answer::Coming(answer) => match Pin::new(answer).poll(cx) {
                 Poll::Ready(Ok(response)) => response.map(Either::Left),
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    if let Some(waiting) = &self.waiting {
+                        waiting.listen(cx.waker());
+                    }
+                    return Poll::Pending;
+                }
             },
         };
+        self.waiting = None;
         Poll::Ready(Ok(Recorded::of(response, self.record.take())))
     }
 }

@@ -16,6 +16,7 @@ mod client;
 mod forwarded;
 mod front;
 mod hop_by_hop;
+mod interim;
 mod line;
 mod max_forwards;
 mod origin;

@@ -10,11 +10,11 @@ use http::header::{
     CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     TRANSFER_ENCODING, UPGRADE,
 };
-use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use hyper::ext::on_informational;
 use hyper::upgrade::{self, OnUpgrade};
 use tower_service::Service;
 
@@ -22,6 +22,7 @@ use crate::calls::{Called, Calls};
 use crate::client::OriginClient;
 use crate::forwarded::{Peer, translate_vary};
 use crate::hop_by_hop;
+use crate::interim::Turn;
 use crate::origin_address::OriginAddress;
 use crate::problem::Failure;
 use crate::tunnel::Tunnels;
@@ -82,7 +83,12 @@ impl OriginService {
         let wants_upgrade = request.headers().contains_key(UPGRADE);
         let client_side = wants_upgrade.then(|| upgrade::on(&mut request));
         let question = Question::of(request.headers());
-        let (head, body) = self.outgoing(request);
+        let turn = request.extensions_mut().remove::<Turn>();
+        let mut request = self.outgoing(request);
+        if let Some(turn) = turn {
+            self.hear(&mut request, turn);
+        }
+        let (head, body) = request.into_parts();
         let answered = match self.origin.client.send(head, body).await {
             Ok(response) if !question.is_answered_by(&response) => Err(Failure::Broken),
             Ok(response) => self.incoming(response, client_side),
@@ -92,7 +98,7 @@ impl OriginService {
     }
 
     /// The request, as the origin gets it.
-    fn outgoing(&self, request: Request<Incoming>) -> (Parts, Incoming) {
+    fn outgoing(&self, request: Request<Incoming>) -> Request<Incoming> {
         let (mut head, body) = request.into_parts();
         let fields = &mut head.headers;
         self.origin.pseudonym.append(fields, head.version);
@@ -108,7 +114,25 @@ impl OriginService {
         head.uri = self.origin.address.uri(path);
         head.version = Version::HTTP_11;
         head.extensions = Extensions::new();
-        (head, body)
+        Request::from_parts(head, body)
+    }
+
+    /// Hands on to the client what the origin says before its answer. That it waits for a body (100) does not go on: the
+    /// server has said so of its own, when the body was asked for.
+    fn hear(&self, request: &mut Request<Incoming>, turn: Turn) {
+        let origin = Arc::clone(&self.origin);
+        on_informational(request, move |heard| {
+            if heard.status() == StatusCode::CONTINUE {
+                return;
+            }
+            let mut interim = Response::new(());
+            *interim.status_mut() = heard.status();
+            *interim.version_mut() = heard.version();
+            *interim.headers_mut() = heard.headers().clone();
+            hop_by_hop::strip_response(&mut interim);
+            origin.pseudonym.append_to(&mut interim);
+            turn.offer(interim.status(), interim.headers());
+        });
     }
 
     /// The answer, as the cache and the client get it.

@@ -13,6 +13,7 @@ use crate::calls::Calls;
 use crate::client::OriginClient;
 use crate::forwarded::Peer;
 use crate::front::Front;
+use crate::interim::Interims;
 use crate::origin::{Origin, OriginService};
 use crate::server::Server;
 use crate::settings::Settings;
@@ -82,11 +83,11 @@ impl Proxy {
         }
     }
 
-    /// The service of a connection of the client at `address`.
+    /// The service of a connection of the client at `address`, on which `interims` are said.
     ///
     /// Each has a layer of its own around an origin of its own, so that a request that becomes a fill still knows whose
     /// it was; the state is the cache's.
-    pub(crate) fn front(&self, address: IpAddr) -> Front {
+    pub(crate) fn front(&self, address: IpAddr, interims: Arc<Interims>) -> Front {
         let peer = Arc::new(Peer::new(address));
         let origin = OriginService {
             origin: Arc::clone(&self.origin),
@@ -96,6 +97,7 @@ impl Proxy {
             cached: self.layer.layer(origin),
             origin: Arc::clone(&self.origin),
             peer,
+            interims,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -13,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use crate::interim::{Interims, Interjected};
 use crate::proxy::Proxy;
 use crate::seat::{Seat, Seated, Seats};
 use crate::settings::Settings;
@@ -143,7 +145,9 @@ impl Server {
         // Answers are written whole; waiting for more would only delay them.
         let _ = stream.set_nodelay(true);
         let stream = Seated::new(stream, seat, self.patience);
-        let service = proxy.front(peer.ip());
+        let interims = Arc::<Interims>::default();
+        let stream = Interjected::new(stream, Arc::clone(&interims));
+        let service = proxy.front(peer.ip(), interims);
         let connection = self
             .builder
             .serve_connection_with_upgrades(TokioIo::new(stream), service)

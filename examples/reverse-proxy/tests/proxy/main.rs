@@ -10,6 +10,7 @@ mod caching;
 mod clients;
 mod crowds;
 mod http2;
+mod interim;
 mod lies;
 mod messages;
 mod outage;

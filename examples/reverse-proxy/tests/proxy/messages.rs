@@ -175,24 +175,6 @@ async fn a_reason_of_the_origins_own_is_passed_on() {
 }
 
 #[tokio::test]
-async fn interim_answers_are_no_answers() {
-    let script = |_: &_, _| -> Script {
-        said(
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
-             HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nhi",
-        )
-    };
-    let house = House::before(script).await;
-    for verb in ["MISS", "HIT"] {
-        let answer = house.get("/").await;
-        assert_eq!(
-            (answer.status(), answer.verb(), answer.body.as_str()),
-            (200, verb, "hi")
-        );
-    }
-}
-
-#[tokio::test]
 async fn a_client_that_waits_to_be_told_to_continue_is_told() {
     let house = House::before(|request, _| kept("no-store", request.field("content-length"))).await;
     let mut wire = house.connect().await;
