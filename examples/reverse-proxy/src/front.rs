@@ -17,7 +17,7 @@ use tower_swr::{CacheBody, CacheService, ResponseFuture};
 use crate::access::{Record, Recorded};
 use crate::forwarded::Peer;
 use crate::hop_by_hop;
-use crate::interim::{Interims, Waiting};
+use crate::interim::{Awaited, Interims, Waiting};
 use crate::max_forwards;
 use crate::origin::{Origin, OriginBody, OriginService};
 use crate::problem::Refusal;
@@ -57,14 +57,6 @@ impl Front {
         self.peer.introduce(request.headers_mut());
         Ok(())
     }
-
-    /// Lets the origin say interim answers to a client that may be sent any: those of HTTP/1.0 may not (RFC 9110 section
-    /// 15.2), and into a connection of HTTP/2 none can be put.
-    fn wait(&self, request: &mut Request<Incoming>) -> Option<Waiting> {
-        let waiting = (request.version() == Version::HTTP_11).then(|| self.interims.begin())?;
-        request.extensions_mut().insert(waiting.turn());
-        Some(waiting)
-    }
 }
 
 impl Service<Request<Incoming>> for Front {
@@ -74,9 +66,16 @@ impl Service<Request<Incoming>> for Front {
 
     fn call(&self, mut request: Request<Incoming>) -> Answering {
         let record = Record::begin(&request, &self.peer);
-        let waiting = self.wait(&mut request);
+        // Clients of HTTP/1.0 may not be sent any interim answers (RFC 9110 section 15.2), and into a connection of HTTP/2
+        // none can be put.
+        let may_be_told = request.version() == Version::HTTP_11;
+        let waiting = may_be_told.then(|| self.interims.begin());
         let answer = match self.admit(&mut request) {
-            Ok(()) => Answer::Coming(self.cached.clone().call(request)),
+            Ok(()) => {
+                let turn = waiting.as_ref().map(Waiting::turn);
+                let request = request.map(|body| Awaited { body, turn });
+                Answer::Coming(self.cached.clone().call(request))
+            }
             Err(refusal) => Answer::Refused(refusal),
         };
         Answering {

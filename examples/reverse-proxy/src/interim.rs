@@ -15,12 +15,13 @@
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, StatusCode};
+use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The most that may be unsent of one request, in bytes. What an origin says beyond is lost: it is only a hint.
@@ -29,15 +30,16 @@ const MOST: usize = 16 << 10;
 /// What is to be said on one connection. Its requests wait one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Interims {
-    state: Mutex<State>,
+    /// Counts the beginnings and the ends of waiting: odd while a request waits. Written by the connection's task alone,
+    /// and the ends under the lock, so that nothing is said behind them.
+    turn: AtomicU64,
     /// Whether there is something to take. Nearly always there is not, and nobody need lock for that.
     are_unsent: AtomicBool,
+    unsent: Mutex<Unsent>,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    /// Counts the beginnings and the ends of waiting: odd while a request waits.
-    turn: u64,
+struct Unsent {
     text: Vec<u8>,
     /// The connection's.
     waker: Option<Waker>,
@@ -46,10 +48,8 @@ struct State {
 impl Interims {
     /// A request begins to wait, and the one before is through.
     pub(crate) fn begin(self: &Arc<Self>) -> Waiting {
-        let mut state = self.lock();
-        state.turn += 1;
-        let number = state.turn;
-        drop(state);
+        let number = self.turn.load(Ordering::Relaxed) + 1;
+        self.turn.store(number, Ordering::Relaxed);
         Waiting(Turn {
             interims: Arc::clone(self),
             number,
@@ -57,28 +57,31 @@ impl Interims {
     }
 
     fn end(&self) {
-        let mut state = self.lock();
-        state.turn += 1;
-        let waker = state.waker.take();
-        drop(state);
+        let mut unsent = self.lock();
+        self.turn.fetch_add(1, Ordering::Relaxed);
+        let waker = unsent.waker.take();
+        drop(unsent);
         drop(waker);
     }
 
     /// What is to be said before anything else is, if the place for it is now.
     fn take(&self) -> Option<Bytes> {
-        if !self.are_unsent.swap(false, Ordering::Relaxed) {
+        if !self.are_unsent.load(Ordering::Relaxed) {
             return None;
         }
-        Some(std::mem::take(&mut self.lock().text).into())
+        let mut unsent = self.lock();
+        self.are_unsent.store(false, Ordering::Relaxed);
+        Some(std::mem::take(&mut unsent.text).into())
     }
 
     /// Whether there is something left for a request that has ceased to wait.
     fn are_late(&self) -> bool {
-        self.are_unsent.load(Ordering::Relaxed) && self.lock().turn.is_multiple_of(2)
+        self.are_unsent.load(Ordering::Relaxed)
+            && self.turn.load(Ordering::Relaxed).is_multiple_of(2)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Unsent> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,11 +97,11 @@ impl Waiting {
 
     /// Has `waker` woken when there is something to say.
     pub(crate) fn listen(&self, waker: &Waker) {
-        let mut state = self.0.interims.lock();
-        let known = state.waker.as_ref();
+        let mut unsent = self.0.interims.lock();
+        let known = unsent.waker.as_ref();
         if !known.is_some_and(|known| known.will_wake(waker)) {
-            let replaced = state.waker.replace(waker.clone());
-            drop(state);
+            let replaced = unsent.waker.replace(waker.clone());
+            drop(unsent);
             drop(replaced);
         }
     }
@@ -110,7 +113,7 @@ impl Drop for Waiting {
     }
 }
 
-/// A request to which interim answers may be said while it waits. It travels with the request.
+/// A request to which interim answers may be said while it waits.
 #[derive(Clone, Debug)]
 pub(crate) struct Turn {
     interims: Arc<Interims>,
@@ -121,18 +124,47 @@ impl Turn {
     /// Says an interim answer to the client, if that still waits. Never waits itself.
     pub(crate) fn offer(&self, status: StatusCode, fields: &HeaderMap) {
         let text = written(status, fields);
-        let mut state = self.interims.lock();
-        if state.turn != self.number || state.text.len() + text.len() > MOST {
+        let mut unsent = self.interims.lock();
+        let is_over = self.interims.turn.load(Ordering::Relaxed) != self.number;
+        if is_over || unsent.text.len() + text.len() > MOST {
             return;
         }
-        state.text.extend_from_slice(&text);
-        // Under the lock: the end of the turn finds it, or comes before it.
+        unsent.text.extend_from_slice(&text);
         self.interims.are_unsent.store(true, Ordering::Relaxed);
-        let waker = state.waker.clone();
-        drop(state);
+        let waker = unsent.waker.clone();
+        drop(unsent);
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+}
+
+/// The body of a request, and by which its client can be told something meanwhile: so it travels with the request, and a
+/// hit pays for no extension.
+#[derive(Debug)]
+pub(crate) struct Awaited<B> {
+    pub(crate) body: B,
+    /// Not where its client cannot be told any.
+    pub(crate) turn: Option<Turn>,
+}
+
+impl<B: Body + Unpin> Body for Awaited<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -10,6 +10,7 @@ use http::header::{
     CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     TRANSFER_ENCODING, UPGRADE,
 };
+use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::{Either, Full};
@@ -22,7 +23,7 @@ use crate::calls::{Called, Calls};
 use crate::client::OriginClient;
 use crate::forwarded::{Peer, translate_vary};
 use crate::hop_by_hop;
-use crate::interim::Turn;
+use crate::interim::{Awaited, Turn};
 use crate::origin_address::OriginAddress;
 use crate::problem::Failure;
 use crate::tunnel::Tunnels;
@@ -50,7 +51,7 @@ pub(crate) struct OriginService {
     pub(crate) peer: Arc<Peer>,
 }
 
-impl Service<Request<Incoming>> for OriginService {
+impl Service<Request<Awaited<Incoming>>> for OriginService {
     type Response = Response<OriginBody>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
@@ -60,14 +61,14 @@ impl Service<Request<Incoming>> for OriginService {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, request: Request<Awaited<Incoming>>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move { Ok(service.ask(request).await) })
     }
 }
 
 impl OriginService {
-    async fn ask(self, request: Request<Incoming>) -> Response<OriginBody> {
+    async fn ask(self, request: Request<Awaited<Incoming>>) -> Response<OriginBody> {
         let Some(call) = self.origin.calls.begin().await else {
             let busy = Failure::Busy.response();
             return busy.map(|body| Called::new(Either::Right(body), None));
@@ -78,17 +79,12 @@ impl OriginService {
 
     async fn exchange(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<Awaited<Incoming>>,
     ) -> Response<Either<Incoming, Full<Bytes>>> {
         let wants_upgrade = request.headers().contains_key(UPGRADE);
         let client_side = wants_upgrade.then(|| upgrade::on(&mut request));
         let question = Question::of(request.headers());
-        let turn = request.extensions_mut().remove::<Turn>();
-        let mut request = self.outgoing(request);
-        if let Some(turn) = turn {
-            self.hear(&mut request, turn);
-        }
-        let (head, body) = request.into_parts();
+        let (head, body) = self.outgoing(request);
         let answered = match self.origin.client.send(head, body).await {
             Ok(response) if !question.is_answered_by(&response) => Err(Failure::Broken),
             Ok(response) => self.incoming(response, client_side),
@@ -98,8 +94,8 @@ impl OriginService {
     }
 
     /// The request, as the origin gets it.
-    fn outgoing(&self, request: Request<Incoming>) -> Request<Incoming> {
-        let (mut head, body) = request.into_parts();
+    fn outgoing(&self, request: Request<Awaited<Incoming>>) -> (Parts, Incoming) {
+        let (mut head, Awaited { body, turn }) = request.into_parts();
         let fields = &mut head.headers;
         self.origin.pseudonym.append(fields, head.version);
         self.peer.describe(fields);
@@ -114,7 +110,11 @@ impl OriginService {
         head.uri = self.origin.address.uri(path);
         head.version = Version::HTTP_11;
         head.extensions = Extensions::new();
-        Request::from_parts(head, body)
+        let mut request = Request::from_parts(head, body);
+        if let Some(turn) = turn {
+            self.hear(&mut request, turn);
+        }
+        request.into_parts()
     }
 
     /// Hands on to the client what the origin says before its answer. That it waits for a body (100) does not go on: the

@@ -3,7 +3,7 @@
 use reverse_proxy::Proxy;
 use tokio::net::TcpListener;
 
-use crate::support::{House, Script, Wire, beside, kept, said, settings};
+use crate::support::{House, Wire, beside, kept, said, settings};
 
 const HOP_BY_HOP: &str = "Connection: close, X-Hop\r\nConnection: X-Other\r\nX-Hop: 1\r\nX-Other: 2\r\n\
                           Keep-Alive: timeout=5\r\nProxy-Connection: keep-alive\r\nTE: gzip\r\n\
