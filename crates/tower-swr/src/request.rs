@@ -234,7 +234,8 @@ pub(crate) fn admit<'r, B: Body>(
 /// HTTP/1 frames a body by fields (RFC 9112 section 6), which a middleware may have taken away; the body knows. One that
 /// does not say that it is empty may not be, and no key covers it.
 fn has_body<B: Body>(request: &Request<B>) -> bool {
-    !request.body().is_end_stream()
+    let body = request.body();
+    body.size_hint().lower() > 0 || !body.is_end_stream()
 }
 
 /// Fields that end at this hop, that turn an answer into a part or into "not modified", or that rewrite a request

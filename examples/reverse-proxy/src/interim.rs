@@ -12,7 +12,6 @@
 //! They are for who asked: the client whose request has become the call, while it still waits for its answer. Who waits for
 //! the same call, or finds its answer kept, is told the answer alone.
 
-use std::fmt::Write as _;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -169,11 +168,8 @@ impl<B: Body + Unpin> Body for Awaited<B> {
 }
 
 fn written(status: StatusCode, fields: &HeaderMap) -> Vec<u8> {
-    let mut line = format!("HTTP/1.1 {} ", status.as_u16());
-    // Writing to a string cannot fail.
-    let _ = write!(line, "{}", status.canonical_reason().unwrap_or_default());
-    let mut text = line.into_bytes();
-    text.extend_from_slice(b"\r\n");
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut text = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
     for (name, value) in fields {
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
         text.extend_from_slice(&[name, b": ", value, b"\r\n"].concat());

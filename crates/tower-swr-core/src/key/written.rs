@@ -1,6 +1,7 @@
 use super::PREFIX;
 
 /// What is written of a key: in place while it is short, as nearly all are, or a hit would pay for an allocation.
+#[derive(Clone)]
 pub(super) struct Written {
     short: [u8; SHORT],
     /// How much of `short` is written.
@@ -62,22 +63,6 @@ impl Written {
             &self.short[..self.length]
         } else {
             &self.long
-        }
-    }
-}
-
-// Written by hand: a derived one would call for a copy of the `long` text where there is none, too, and each request makes
-// a copy of how its key begins.
-impl Clone for Written {
-    #[inline]
-    fn clone(&self) -> Self {
-        Self {
-            short: self.short,
-            length: self.length,
-            long: match self.long.is_empty() {
-                true => Vec::new(),
-                false => self.long.clone(),
-            },
         }
     }
 }
