@@ -45,38 +45,32 @@ struct Unsent {
 }
 
 impl Interims {
-    /// A request begins to wait, and the one before is through.
+    /// A request begins to wait, and the one before is through: what was not said to it in time is for nobody.
     pub(crate) fn begin(self: &Arc<Self>) -> Waiting {
-        let number = self.turn.load(Ordering::Relaxed) + 1;
-        self.turn.store(number, Ordering::Relaxed);
+        drop(self.take());
         Waiting(Turn {
             interims: Arc::clone(self),
-            number,
+            number: self.turn.fetch_add(1, Ordering::Relaxed) + 1,
         })
     }
 
     fn end(&self) {
-        let mut unsent = self.lock();
+        let _unsent = self.lock();
         self.turn.fetch_add(1, Ordering::Relaxed);
-        let waker = unsent.waker.take();
-        drop(unsent);
-        drop(waker);
     }
 
-    /// What is to be said before anything else is, if the place for it is now.
-    fn take(&self) -> Option<Bytes> {
+    /// What was offered to the last request that has begun to wait, and is not taken yet.
+    fn take(&self) -> Bytes {
         if !self.are_unsent.load(Ordering::Relaxed) {
-            return None;
+            return Bytes::new();
         }
         let mut unsent = self.lock();
         self.are_unsent.store(false, Ordering::Relaxed);
-        Some(std::mem::take(&mut unsent.text).into())
+        std::mem::take(&mut unsent.text).into()
     }
 
-    /// Whether there is something left for a request that has ceased to wait.
-    fn are_late(&self) -> bool {
-        self.are_unsent.load(Ordering::Relaxed)
-            && self.turn.load(Ordering::Relaxed).is_multiple_of(2)
+    fn is_waiting(&self) -> bool {
+        !self.turn.load(Ordering::Relaxed).is_multiple_of(2)
     }
 
     fn lock(&self) -> MutexGuard<'_, Unsent> {
@@ -122,13 +116,16 @@ pub(crate) struct Turn {
 impl Turn {
     /// Says an interim answer to the client, if that still waits. Never waits itself.
     pub(crate) fn offer(&self, status: StatusCode, fields: &HeaderMap) {
-        let text = written(status, fields);
         let mut unsent = self.interims.lock();
-        let is_over = self.interims.turn.load(Ordering::Relaxed) != self.number;
-        if is_over || unsent.text.len() + text.len() > MOST {
+        if self.interims.turn.load(Ordering::Relaxed) != self.number {
             return;
         }
-        unsent.text.extend_from_slice(&text);
+        let before = unsent.text.len();
+        write(&mut unsent.text, status, fields);
+        if unsent.text.len() > MOST {
+            unsent.text.truncate(before);
+            return;
+        }
         self.interims.are_unsent.store(true, Ordering::Relaxed);
         let waker = unsent.waker.clone();
         drop(unsent);
@@ -167,27 +164,29 @@ impl<B: Body + Unpin> Body for Awaited<B> {
     }
 }
 
-fn written(status: StatusCode, fields: &HeaderMap) -> Vec<u8> {
+fn write(text: &mut Vec<u8>, status: StatusCode, fields: &HeaderMap) {
     let reason = status.canonical_reason().unwrap_or_default();
-    let mut text = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+    text.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).as_bytes());
     for (name, value) in fields {
         let (name, value) = (name.as_str().as_bytes(), value.as_bytes());
         text.extend_from_slice(&[name, b": ", value, b"\r\n"].concat());
     }
     text.extend_from_slice(b"\r\n");
-    text
 }
 
 /// A connection of a server, into which interim answers are written where they do no harm.
 ///
-/// A server flushes when it has written all that it has. From then until it writes again there is a place between two
-/// messages, if a request waits or has just ceased to: nothing of its answer is written yet, and the one before it is all
-/// there, since the server hands out no request before that.
+/// A server flushes when it has written all that it has: the answer before is all there, and nothing is from then until it
+/// writes again. There are two places for what was offered:
+///
+/// - at a flush, while a request waits. If none does, its answer is there already, wholly or in part: too late.
+/// - at the first write after a flush, if no request waits: it is the answer to the one that has just ceased to. If one
+///   does, it may be the answer to the one before, whose client was slow, or a `100 Continue`: too early.
 #[derive(Debug)]
 pub(crate) struct Interjected<S> {
     stream: S,
     interims: Arc<Interims>,
-    /// The server has flushed, and has written nothing since.
+    /// The server has written nothing since it last flushed.
     is_flushed: bool,
     /// What of an interim answer is not written yet.
     rest: Bytes,
@@ -198,27 +197,36 @@ impl<S: AsyncWrite + Unpin> Interjected<S> {
         Self {
             stream,
             interims,
-            is_flushed: false,
+            is_flushed: true,
             rest: Bytes::new(),
         }
     }
 
-    /// Makes room for what the server writes. What was said before the end of a request's turn goes before its answer.
+    /// Makes room for what the server writes.
     fn give_way(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.is_flushed {
-            ready!(self.interject(cx))?;
+            ready!(self.finish(cx))?;
+            if !self.interims.is_waiting() {
+                ready!(self.interject(cx))?;
+            }
             self.is_flushed = false;
-        } else if self.interims.are_late() {
-            // Its place was amid the answer before, which the client was slow to take: it is too late for it.
-            self.interims.take();
         }
         Poll::Ready(Ok(()))
     }
 
+    /// Says what was offered, and what is offered meanwhile.
     fn interject(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.rest.is_empty() {
-            self.rest = self.interims.take().unwrap_or_default();
+        loop {
+            ready!(self.finish(cx))?;
+            self.rest = self.interims.take();
+            if self.rest.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
         }
+    }
+
+    /// Writes the rest of what has been begun.
+    fn finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.rest.is_empty() {
             let stream = Pin::new(&mut self.stream);
             match ready!(stream.poll_write(cx, &self.rest))? {
@@ -252,6 +260,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Interjected<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_flushed = true;
+        if !self.interims.is_waiting() {
+            drop(self.interims.take());
+        }
         ready!(self.interject(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
@@ -276,6 +287,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Interjected<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::io::IoSlice;
+
     use futures_util::future::join;
     use http::HeaderValue;
     use http::header::LINK;
@@ -297,6 +311,12 @@ mod tests {
         turn.offer(StatusCode::EARLY_HINTS, &fields);
     }
 
+    /// The server flushes beside `client`, which does not read what there is no room for.
+    async fn flush_without_room(server: &mut Interjected<DuplexStream>) {
+        let flushing = poll_fn(|cx| Poll::Ready(Pin::new(&mut *server).poll_flush(cx)));
+        assert!(flushing.await.is_pending());
+    }
+
     async fn said(server: Interjected<DuplexStream>, mut client: DuplexStream) -> String {
         drop(server);
         let mut said = String::new();
@@ -315,10 +335,9 @@ mod tests {
                 server.flush().await.expect("an open connection");
             }
             drop(waiting);
-            server
-                .write_all(b"answer")
-                .await
-                .expect("an open connection");
+            let answer = [IoSlice::new(b"answer")];
+            let written = server.write_vectored(&answer).await;
+            assert_eq!(written.expect("an open connection"), 6);
             server.flush().await.expect("an open connection");
             assert_eq!(said(server, client).await, format!("{HINT}answer"));
         }
@@ -387,6 +406,81 @@ mod tests {
         assert_eq!(said, format!("{HINT}answer"));
     }
 
+    #[tokio::test]
+    async fn hints_that_a_slow_client_had_no_room_for_go_before_the_answer_or_are_lost() {
+        for has_next in [false, true] {
+            let (mut server, interims, mut client) = connection(8);
+            let waiting = interims.begin();
+            hint(&waiting.turn());
+            flush_without_room(&mut server).await;
+            hint(&waiting.turn());
+            drop(waiting);
+            // Its request may come before the answer is written, and be told something.
+            let next = has_next.then(|| interims.begin());
+            if let Some(next) = &next {
+                hint(&next.turn());
+            }
+            let answering = async move {
+                server.write_all(b"an").await?;
+                server.write_all(b"swer").await?;
+                server.flush().await
+            };
+            let mut said = String::new();
+            let (answered, read) = join(answering, client.read_to_string(&mut said)).await;
+            answered.and(read.map(drop)).expect("an open connection");
+            let expected = if has_next {
+                format!("{HINT}answer{HINT}")
+            } else {
+                format!("{HINT}{HINT}answer")
+            };
+            assert_eq!(said, expected);
+        }
+    }
+
+    /// Its answer was written at once behind another one.
+    #[tokio::test]
+    async fn what_was_not_said_before_the_answer_is_not_said_behind_it() {
+        let (mut server, interims, client) = connection(1024);
+        server
+            .write_all(b"before")
+            .await
+            .expect("an open connection");
+        let waiting = interims.begin();
+        hint(&waiting.turn());
+        drop(waiting);
+        server
+            .write_all(b"answer")
+            .await
+            .expect("an open connection");
+        server.flush().await.expect("an open connection");
+        server
+            .write_all(b"tunnel")
+            .await
+            .expect("an open connection");
+        server.flush().await.expect("an open connection");
+        assert_eq!(said(server, client).await, "beforeanswertunnel");
+    }
+
+    #[tokio::test]
+    async fn the_next_request_is_not_told_what_a_slow_client_was_not() {
+        let (mut server, interims, client) = connection(1024);
+        server
+            .write_all(b"before")
+            .await
+            .expect("an open connection");
+        let first = interims.begin();
+        hint(&first.turn());
+        drop(first);
+        server
+            .write_all(b"answer")
+            .await
+            .expect("an open connection");
+        let second = interims.begin();
+        server.flush().await.expect("an open connection");
+        drop(second);
+        assert_eq!(said(server, client).await, "beforeanswer");
+    }
+
     #[test]
     fn what_is_said_without_end_is_lost() {
         let interims = Arc::<Interims>::default();
@@ -394,8 +488,8 @@ mod tests {
         for _ in 0..10_000 {
             hint(&waiting.turn());
         }
-        let unsent = interims.take().expect("as much as there is room for");
-        assert!(unsent.len() <= MOST);
+        let unsent = interims.take();
+        assert!(MOST - HINT.len() < unsent.len() && unsent.len() <= MOST);
         assert_eq!(unsent.len() % HINT.len(), 0);
     }
 }
