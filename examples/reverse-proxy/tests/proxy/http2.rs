@@ -59,6 +59,24 @@ async fn both_protocols_share_what_is_kept() {
 }
 
 #[tokio::test]
+async fn its_clients_are_told_the_answer_without_early_hints() {
+    let hint = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
+    let house = House::before(move |_, _| {
+        let hint = Step::Say(hint.to_owned());
+        [hint]
+            .into_iter()
+            .chain(kept("no-store", "hello"))
+            .collect()
+    })
+    .await;
+    let mut sender = connect(&house).await;
+    for _ in 0..2 {
+        let answer = within("an answer", sender.send_request(get("/"))).await;
+        assert_eq!(text(answer.unwrap()).await, "hello");
+    }
+}
+
+#[tokio::test]
 async fn streams_of_one_connection_share_a_call() {
     let house = House::before(|_, _| kept("max-age=60", "hello")).await;
     let sender = connect(&house).await;
